@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <any>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "drumbeat/config.h"
+#include "drumbeat/error.h"
+#include "drumbeat/event_listener.h"
+#include "drumbeat/request.h"
+#include "drumbeat/session.h"
+#include "drumbeat/snapshot.h"
+#include "drumbeat/state_machine.h"
+#include "drumbeat/types.h"
+
+namespace drumbeat {
+
+/// How a replica comes into being. Its first start is recorded; later starts are checked against
+/// that record.
+struct StartOptions {
+  /// First start of a founding member: all founding voters, the same on every host. Empty for a
+  /// joining replica, and optional for the restart of a founding member.
+  MemberMap initial_members;
+  /// Start of a replica that a membership change added; at each start of it.
+  bool join = false;
+};
+
+/// What a node host knows of one of its replicas.
+struct ReplicaInfo {
+  ReplicaRef replica;
+  LeaderInfo leader;
+  Membership membership;
+  Index committed;
+  Index applied;
+  Index last_index;
+  Index snapshot_index;
+  /// False while it loads its state.
+  bool ready = false;
+};
+
+/// One process's membership in many Raft groups: owns the log store, the snapshot store, the
+/// transport and the threads, and routes each request to the shard that it names.
+///
+/// Thread-safety: any method from any thread, but the blocking ones not from inside a StateMachine
+/// callback, which would wait for itself.
+/// Lifetime: the destructor closes the host.
+///
+/// Requests never block: they return a Request (see request.h). Their `timeout` is a budget for
+/// the whole request, rounded up to whole ticks; expiry is looked at once a tick.
+/// Errors common to all requests, all meaning that nothing happened: kClosed, kHostFailed,
+/// kShardNotFound, kReplicaRemoved, kReplicaFailed, kNotReady, kBusy, kNotSupported (a witness).
+/// kTerminated means that the replica or the host stopped while the request was under way: for a
+/// proposal or a membership change the outcome is unknown.
+class NodeHost {
+ public:
+  /// Opens the data folder (made where it is absent), the stores and the listening socket.
+  /// Blocks on the disk.
+  /// Errors: kInvalidArgument, kInvalidAddress; kLocked, kNotOwner, kNewerFormat, kDamaged,
+  /// kStorage for the folder; kAddressInUse. After an error nothing runs, and a folder that did
+  /// not exist before does not exist afterwards.
+  static Result<std::unique_ptr<NodeHost>> Open(NodeHostConfig config);
+
+  ~NodeHost();
+  NodeHost(const NodeHost&) = delete;
+  NodeHost& operator=(const NodeHost&) = delete;
+
+  /// Stops everything: hands leaderships over to caught-up voters (for `handover` at most, so that
+  /// the other members need no election), ends all requests with kTerminated, closes the state
+  /// machines, waits for all callbacks. Idempotent. Blocks.
+  void Close(std::chrono::milliseconds handover = std::chrono::milliseconds(500));
+
+  /// The effective configuration.
+  const NodeHostConfig& config() const;
+  /// The address and port in use by the listening socket, such as "127.0.0.1:63001".
+  std::string listen_address() const;
+  /// The permanent UUID of this data folder.
+  const std::string& id() const;
+
+  /// Starts a replica of a shard here; it takes part once it has loaded its state (see
+  /// EventListener::ReplicaReady). Blocks on the disk.
+  /// Errors: kInvalidArgument, kInvalidAddress; kShardAlreadyExists; kBootstrapMismatch: join or
+  /// members contradict the first start, or this folder holds another replica of the shard;
+  /// kReplicaRemoved; kDamaged, kReplicaFailed: what is stored of it cannot be trusted.
+  Result<void> StartReplica(const StartOptions& options, StateMachineFactory factory,
+                            const ReplicaConfig& config);
+  /// Stops the replica of `shard`; completes once it is gone and may be started again. Not a
+  /// membership change: to the others it just falls silent.
+  Request<void> StopShard(ShardId shard);
+
+  /// Replicates `command`; the request completes once this process's replica has applied it.
+  ///
+  /// `session`: Session::NoOp(shard) or a registered one; see session.h for what a retry costs.
+  /// `command`: 0 to config.max_entry_bytes bytes, copied before the call returns.
+  /// Result: what StateMachine::Update returned on this replica.
+  /// Errors: kNoLeader, kInvalidSession, kPayloadTooLarge, kSessionExpired: not applied.
+  /// kTimeout, kTerminated: unknown, the command may yet be applied.
+  /// Source: Ongaro 2014, sections 6.2 and 6.3.
+  Request<ApplyResult> Propose(ShardId shard, const Session& session, std::string_view command,
+                               std::chrono::milliseconds timeout);
+
+  /// Registers a client session with the shard. A kTimeout may leave an unused one behind.
+  Request<Session> OpenSession(ShardId shard, std::chrono::milliseconds timeout);
+  /// Unregisters it. kSessionExpired: the shard did not know it (any more).
+  Request<void> CloseSession(const Session& session, std::chrono::milliseconds timeout);
+
+  /// Completes once this replica has applied everything that was committed before the call, as
+  /// confirmed by a quorum. A StaleRead after it is linearizable.
+  /// Errors: kNoLeader, kTimeout.
+  /// Source: Ongaro 2014, section 6.4.
+  Request<Index> ReadIndex(ShardId shard, std::chrono::milliseconds timeout);
+  /// A linearizable read: ReadIndex, then StateMachine::Lookup(query), whose error is passed on.
+  Request<std::any> Read(ShardId shard, std::any query, std::chrono::milliseconds timeout);
+  /// Looks `query` up in this replica's present state, however old that is. Waits for a running
+  /// Update.
+  Result<std::any> StaleRead(ShardId shard, const std::any& query);
+
+  /// The members, as of a moment after the call (linearizable).
+  Request<Membership> GetShardMembership(ShardId shard, std::chrono::milliseconds timeout);
+
+  /// Adds a voter, or promotes a non-voting member of the same id and address. Start the new
+  /// replica with StartOptions::join after this completed.
+  /// `address`: its host:port, in the form that it will use itself; stored in lower case.
+  /// `config_change_id`: with ReplicaConfig::ordered_config_change, the current
+  /// Membership::config_change_id; otherwise ignored.
+  /// Result: the membership after the change.
+  /// Errors: kInvalidAddress, kInvalidArgument (replica 0), kInProgress, kNoLeader, kRejected with
+  /// the rule in its text: nothing changed. kTimeout, kTerminated: unknown.
+  /// Source: Ongaro 2014, section 4.1 (one member at a time).
+  Request<Membership> RequestAddReplica(ShardId shard, ReplicaId replica, std::string address,
+                                        std::chrono::milliseconds timeout,
+                                        std::uint64_t config_change_id = 0);
+  /// Adds a member that receives the log and serves reads but does not vote. As RequestAddReplica.
+  Request<Membership> RequestAddNonVoting(ShardId shard, ReplicaId replica, std::string address,
+                                          std::chrono::milliseconds timeout,
+                                          std::uint64_t config_change_id = 0);
+  /// Adds a member that votes but keeps no state. As RequestAddReplica.
+  Request<Membership> RequestAddWitness(ShardId shard, ReplicaId replica, std::string address,
+                                        std::chrono::milliseconds timeout,
+                                        std::uint64_t config_change_id = 0);
+  /// Removes a member of any kind for ever. An id that is not a member is refused (kRejected)
+  /// before it reaches the log. As RequestAddReplica.
+  Request<Membership> RequestDeleteReplica(ShardId shard, ReplicaId replica,
+                                           std::chrono::milliseconds timeout,
+                                           std::uint64_t config_change_id = 0);
+
+  /// Takes a snapshot of this replica now and cuts its log. Result: the snapshot's index.
+  /// Errors: kInProgress, kNothingToDo, kAborted (by the state machine).
+  Request<Index> RequestSnapshot(ShardId shard, const SnapshotOptions& options,
+                                 std::chrono::milliseconds timeout);
+
+  /// Whom this replica believes to lead, from memory.
+  Result<LeaderInfo> GetLeader(ShardId shard) const;
+  /// Asks the leader to hand over to `target`, or with 0 (on the leader only) to the voter that
+  /// has most of the log. Completes once this replica follows another leader than before, in a
+  /// newer term; kTimeout when that did not come about.
+  /// Source: Ongaro 2014, section 3.10.
+  Request<LeaderInfo> RequestLeaderTransfer(ShardId shard, ReplicaId target,
+                                            std::chrono::milliseconds timeout);
+
+  /// From memory, without a round trip.
+  Result<ReplicaInfo> GetReplicaInfo(ShardId shard) const;
+  /// All replicas that run here.
+  std::vector<ReplicaInfo> GetNodeHostInfo() const;
+
+ private:
+  class Impl;
+  explicit NodeHost(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace drumbeat

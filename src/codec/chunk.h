@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "codec/message_batch.h"
+#include "drumbeat/error.h"
+#include "drumbeat/types.h"
+#include "raft/entry.h"
+
+namespace drumbeat::codec {
+
+/// Bytes of image in one chunk, and of stream in one block of an image.
+constexpr std::size_t kSnapshotChunkBytes = 2u << 20;
+/// Chunk::chunk_count of the last chunk of a stream whose length was not known before.
+constexpr std::uint64_t kLastChunkCount = ~std::uint64_t{0};
+
+/// One piece of a snapshot on its way (wire.md 2.2 and 6).
+struct Chunk {
+  ShardId shard;
+  /// The receiving replica.
+  ReplicaId to;
+  ReplicaId from;
+  /// From 0 over the whole transfer.
+  std::uint64_t chunk_id = 0;
+  /// The total; 0 while streaming, kLastChunkCount in the last one.
+  std::uint64_t chunk_count = 0;
+  base::Bytes data;
+  Index index;
+  /// Log term of the snapshot.
+  Term term;
+  Membership membership;
+  /// Only its last component means anything, and we never use it as a path.
+  std::string file_path;
+  std::uint64_t file_bytes = 0;
+  std::uint64_t deployment_id = 1;
+  std::uint64_t file_chunk_id = 0;
+  std::uint64_t file_chunk_count = 0;
+  /// True: part of an external file, which this version refuses.
+  bool has_file_info = false;
+  std::uint32_t bin_version = kBinVersion;
+  Index on_disk_index;
+  bool witness = false;
+};
+
+/// Everything but the data's bytes goes into `prefix` and `suffix`; a frame's payload is
+/// prefix + data + suffix. Sending needs no copy of the data that way.
+struct EncodedChunk {
+  std::string prefix;
+  std::string suffix;
+};
+EncodedChunk EncodeChunkAround(const Chunk& chunk);
+std::string EncodeChunk(const Chunk& chunk);
+/// The data shares the buffer of `payload`.
+Result<Chunk> DecodeChunk(const base::Bytes& payload);
+
+/// `snapshot-<16 upper-case hex digits>.gbsnap`, the name Dragonboat insists on.
+std::string ImageFileName(Index index);
+
+}  // namespace drumbeat::codec

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "drumbeat/config.h"
+#include "drumbeat/error.h"
+#include "raft/entry.h"
+
+namespace drumbeat::codec {
+
+/// Gives `entry` the type and command bytes that stand for a client's `payload`: type kEncoded with
+/// a header byte and the payload, compressed or not; type kApplication and no bytes when empty.
+void EncodeCommand(raft::Entry& entry, std::string_view payload, Compression compression);
+
+/// The payload that a client's entry stands for. The view shares the entry's bytes or, when it was
+/// compressed, points into `scratch`. Refuses unknown headers, lying lengths and payloads beyond
+/// `max_bytes`.
+Result<std::string_view> DecodeCommand(const raft::Entry& entry, std::string& scratch,
+                                       std::size_t max_bytes);
+
+/// Why an entry must not enter a log, because applying it would be impossible here or end a
+/// Dragonboat member (wire.md section 12): key 0 on a client's entry, a command without client,
+/// bad headers, undecodable changes, ...; nothing when it may. Does not decompress.
+std::optional<std::string> WhyEntryUnfit(const raft::Entry& entry);
+
+}  // namespace drumbeat::codec

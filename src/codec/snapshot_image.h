@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <functional>
+#include <vector>
+
+#include "drumbeat/config.h"
+#include "drumbeat/error.h"
+#include "drumbeat/snapshot.h"
+#include "drumbeat/types.h"
+
+namespace drumbeat::codec {
+
+// -- Session table (wire.md 5.3) -----------------------------------------------------------------
+
+struct StoredResult {
+  std::uint64_t series_id = 0;
+  ApplyResult result;
+
+  friend bool operator==(const StoredResult&, const StoredResult&) = default;
+};
+struct StoredSession {
+  std::uint64_t client_id = 0;
+  std::uint64_t responded_to = 0;
+  /// In any order.
+  std::vector<StoredResult> history;
+
+  friend bool operator==(const StoredSession&, const StoredSession&) = default;
+};
+/// The replicated session table, least recently used session first.
+struct StoredSessions {
+  std::uint64_t capacity = 4096;
+  std::vector<StoredSession> sessions;
+
+  friend bool operator==(const StoredSessions&, const StoredSessions&) = default;
+};
+
+std::string EncodeSessions(const StoredSessions& sessions);
+/// Reads a table from the front of `reader`, no byte more. Refuses capacity 0, more sessions than
+/// the capacity, and anything that is not exactly such a table; memory grows with the bytes that
+/// were really read.
+Result<StoredSessions> ReadSessions(SnapshotReader& reader);
+
+// -- Image (wire.md 5.1 and 5.2) -------------------------------------------------------------------
+
+/// Where an image's bytes go: its header comes last, because it holds checksums of the rest.
+class ImageSink {
+ public:
+  virtual ~ImageSink() = default;
+  /// Appends blocks and tail, in order, behind the header's 1,024 bytes.
+  virtual Result<void> Append(std::string_view bytes) = 0;
+};
+
+/// Writes an image of format version 2: feed it the session table and then what the state machine
+/// writes; blocks of 2 MiB go to the sink as they fill, so memory stays at a few blocks.
+class ImageWriter : public SnapshotWriter {
+ public:
+  /// `now_unix_ns` goes into the header (and decides nothing).
+  static std::unique_ptr<ImageWriter> Make(ImageSink& sink, Compression compression,
+                                           std::uint64_t now_unix_ns);
+  /// Writes the rest. Afterwards `header()` and `image_bytes()` are final.
+  virtual Result<void> Finish() = 0;
+  /// Exactly 1,024 bytes.
+  virtual const std::string& header() const = 0;
+  /// Header, blocks and tail.
+  virtual std::uint64_t image_bytes() const = 0;
+};
+
+constexpr std::size_t kImageHeaderBytes = 1024;
+constexpr std::size_t kImageTailBytes = 16;
+
+/// Reads an image (both header styles, compressed or not) as one stream, the session table first,
+/// and checks every checksum on the way; damage gives kDamaged. Needs a few blocks of memory.
+/// `source` hands out the whole image from its first byte.
+Result<std::unique_ptr<SnapshotReader>> OpenImage(std::unique_ptr<SnapshotReader> source,
+                                                  std::uint64_t image_bytes);
+
+/// Checks an image piece by piece while it arrives, before anybody trusts it. Pieces need not
+/// match blocks.
+class ImageValidator {
+ public:
+  static std::unique_ptr<ImageValidator> Make();
+  virtual ~ImageValidator() = default;
+  /// An error is final.
+  virtual Result<void> Add(std::string_view piece) = 0;
+  /// After the last piece: length, tail and everything else were right.
+  virtual Result<void> Finish() = 0;
+};
+
+/// The stub that a witness gets: empty session table, no state; 1,060 bytes.
+std::string WitnessImage(std::uint64_t now_unix_ns);
+
+}  // namespace drumbeat::codec

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "codec/records.h"
+#include "drumbeat/error.h"
+#include "drumbeat/event_listener.h"
+#include "drumbeat/types.h"
+#include "raft/entry.h"
+
+namespace drumbeat::storage {
+
+/// What one replica wants made durable.
+struct ReplicaUpdate {
+  ReplicaRef replica;
+  std::optional<raft::HardState> hard_state;
+  /// Contiguous; they replace everything from the first one on.
+  std::span<const raft::Entry> entries;
+  /// The log starts anew behind this index: older entries and all that follow are dropped. The
+  /// image and its record are already in the snapshot store.
+  std::optional<raft::SnapshotRecord> restart_behind;
+};
+
+/// Whether a write must be on the disk before the call returns.
+enum class Sync : std::uint8_t { kNo, kYes };
+
+/// What is known of a replica's log, read once when it starts.
+struct StoredLog {
+  raft::HardState hard_state;
+  /// Entries first to last are there, without a gap; first = last + 1 when there are none.
+  Index first{1};
+  Index last;
+  /// Term of the entry before first, if known (it was cut behind a snapshot).
+  std::optional<Term> term_before_first;
+};
+
+/// The durable log, hard state and bootstrap record of all replicas of a host.
+///
+/// Thread-safety: all functions from any thread at once; those that name a replica not for the
+/// same replica at once, except Read.
+/// Failure: an error of a writing function is kWriteFailed: what it wrote may or may not be there,
+/// so the replicas that it named must stop. After the first one every later write fails too: a
+/// failed sync is final, nothing is retried. kDamaged from a reading function stops that replica.
+class LogStore {
+ public:
+  virtual ~LogStore() = default;
+
+  /// Writes all updates as one atomic batch. The one hot path: many replicas, one sync.
+  virtual Result<void> Save(std::span<const ReplicaUpdate> updates, Sync sync) = 0;
+
+  /// Everything at `index` and below may go. Not synced; a crash may bring it back.
+  virtual Result<void> CutThrough(const ReplicaRef& replica, Index index) = 0;
+
+  /// What is stored of `replica`. Entries that a gap or damage cuts off give kDamaged.
+  virtual Result<StoredLog> Load(const ReplicaRef& replica) = 0;
+  /// Entries in [first, end), at least one, then as many as fit into `max_bytes` (EntrySize).
+  /// Asking for what is not there gives kDamaged.
+  virtual Result<std::vector<raft::Entry>> Read(const ReplicaRef& replica, Index first, Index end,
+                                                std::uint64_t max_bytes) = 0;
+
+  /// How `replica` was first started; nothing when it never was. Saving syncs.
+  virtual Result<void> SaveBootstrap(const ReplicaRef& replica, const codec::Bootstrap& record) = 0;
+  virtual Result<std::optional<codec::Bootstrap>> LoadBootstrap(const ReplicaRef& replica) = 0;
+
+  /// All replicas with a bootstrap record.
+  virtual Result<std::vector<ReplicaRef>> List() = 0;
+
+  /// Deletes everything of `replica` and leaves a mark that it was removed for ever. Syncs.
+  virtual Result<void> Remove(const ReplicaRef& replica) = 0;
+  virtual Result<bool> WasRemoved(const ReplicaRef& replica) = 0;
+};
+
+}  // namespace drumbeat::storage
