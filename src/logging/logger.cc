@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "logging/logger.h"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <utility>
+
+#include <spdlog/fmt/fmt.h>
 
 namespace drumbeat::logging {
 

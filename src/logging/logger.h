@@ -36,7 +36,9 @@ class Logger {
 };
 
 /// A sink on stderr through spdlog. It never blocks its callers: lines go through a bounded queue
-/// to a thread of spdlog's, and the oldest are dropped when stderr is not read.
+/// to a thread of spdlog's, and the oldest are dropped (and counted) when stderr is not read. Its
+/// destructor waits for the last lines, for a quarter of a second at most. Null when no thread can
+/// be started; a Logger without a sink says nothing.
 std::shared_ptr<LogSink> MakeStderrSink();
 
 /// `[00128:00002]`: shard and replica, five digits at least.

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <spdlog/async_logger.h>
+#include <spdlog/details/thread_pool.h>
+#include <spdlog/sinks/base_sink.h>
+#include <unistd.h>
+
+#include "base/mutex.h"
+#include "logging/logger.h"
+
+namespace drumbeat::logging {
+namespace {
+
+constexpr std::size_t kQueuedLines = 4096;
+constexpr std::size_t kMaxTextBytes = 8192;
+// How long the end of a sink waits for its last lines to be written.
+constexpr std::chrono::milliseconds kDrainLimit{250};
+
+spdlog::level::level_enum ToSpdlog(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
+    case LogLevel::kCritical:
+      return spdlog::level::critical;
+    case LogLevel::kOff:
+      break;
+  }
+  return spdlog::level::off;
+}
+
+// One write() a line. Unlike stdio it holds no lock of the process while stderr is not read, so
+// that the program itself can still end.
+class StderrWriter final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  // `pool`: the one whose thread calls this sink, to ask what it had to drop.
+  void Watch(spdlog::details::thread_pool* pool) { pool_ = pool; }
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    WriteLine(message);
+    const std::size_t dropped = pool_->overrun_counter();
+    if (dropped == reported_) return;
+    const std::string note =
+        std::to_string(dropped - reported_) + " lines were dropped, stderr was not read in time";
+    reported_ = dropped;
+    WriteLine(spdlog::details::log_msg("logging", spdlog::level::warn, note));
+  }
+  void flush_() override {}
+
+ private:
+  void WriteLine(const spdlog::details::log_msg& message) {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    std::string_view rest(line.data(), line.size());
+    while (!rest.empty()) {
+      const ssize_t written = ::write(STDERR_FILENO, rest.data(), rest.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) return;  // A log that cannot be written is nobody's failure.
+      rest.remove_prefix(static_cast<std::size_t>(written));
+    }
+  }
+
+  spdlog::details::thread_pool* pool_ = nullptr;
+  std::size_t reported_ = 0;
+};
+
+// Says when everything that was queued before it has been written.
+class Marker final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  std::future<void> reached() { return reached_.get_future(); }
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg&) override { reached_.set_value(); }
+  void flush_() override {}
+
+ private:
+  std::promise<void> reached_;
+};
+
+// The writing thread handles no signals; a write to a stderr that was closed is an error, not a
+// SIGPIPE for the process.
+void BlockSignals() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
+class StderrSink final : public LogSink {
+ public:
+  StderrSink()
+      : writer_(std::make_shared<StderrWriter>()),
+        pool_(std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1, BlockSignals)) {
+    writer_->Watch(pool_.get());
+    writer_->set_pattern("%Y-%m-%d %H:%M:%S.%f %L | %n: %v");
+  }
+
+  // spdlog joins its thread when the pool goes, and that thread may be stuck in a write to a
+  // stderr that nobody reads. Then the pool is left to a thread that may wait for as long.
+  ~StderrSink() override {
+    if (Drained()) return;
+    try {
+      std::thread([pool = std::move(pool_)]() mutable { pool.reset(); }).detach();
+    } catch (const std::system_error&) {
+      // No thread to be had; the lambda and the pool in it are gone, after all waiting was done.
+    }
+  }
+
+  void Write(LogLevel level, std::string_view component, std::string_view text) override {
+    const std::string_view shown = text.substr(0, kMaxTextBytes);
+    LoggerOf(component)->log(ToSpdlog(level), spdlog::string_view_t(shown.data(), shown.size()));
+  }
+
+ private:
+  std::shared_ptr<spdlog::async_logger> LoggerOf(std::string_view component) {
+    base::MutexLock lock(mutex_);
+    auto found = loggers_.find(component);
+    if (found == loggers_.end()) {
+      std::string name(component);
+      auto logger = MakeLogger(name, writer_);
+      found = loggers_.emplace(std::move(name), std::move(logger)).first;
+    }
+    return found->second;
+  }
+
+  std::shared_ptr<spdlog::async_logger> MakeLogger(std::string name, spdlog::sink_ptr sink) {
+    auto logger = std::make_shared<spdlog::async_logger>(
+        std::move(name), std::move(sink), pool_, spdlog::async_overflow_policy::overrun_oldest);
+    logger->set_level(spdlog::level::trace);
+    return logger;
+  }
+
+  bool Drained() {
+    auto marker = std::make_shared<Marker>();
+    std::future<void> reached = marker->reached();
+    MakeLogger("", marker)->log(spdlog::level::info, "");
+    return reached.wait_for(kDrainLimit) == std::future_status::ready;
+  }
+
+  const std::shared_ptr<StderrWriter> writer_;
+  std::shared_ptr<spdlog::details::thread_pool> pool_;
+  base::Mutex mutex_;
+  std::map<std::string, std::shared_ptr<spdlog::async_logger>, std::less<>> loggers_
+      DRUMBEAT_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+std::shared_ptr<LogSink> MakeStderrSink() {
+  try {
+    return std::make_shared<StderrSink>();
+  } catch (const std::exception&) {
+    return nullptr;
+  }
+}
+
+}  // namespace drumbeat::logging
