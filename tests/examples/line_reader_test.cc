@@ -21,12 +21,9 @@ class LineReaderTest : public testing::Test {
   std::string Next() {
     std::string line;
     switch (reader_.Next(line)) {
-      case Event::kLine:
-        return "line <" + line + ">";
-      case Event::kTooLong:
-        return "too long";
-      case Event::kStopped:
-        return "stopped";
+      case Event::kLine: return "line <" + line + ">";
+      case Event::kTooLong: return "too long";
+      case Event::kStopped: return "stopped";
     }
     return "?";
   }

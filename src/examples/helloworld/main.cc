@@ -131,8 +131,7 @@ void ServeLines(const Parts& parts) {
   std::string line;
   while (true) {
     switch (lines.Next(line)) {
-      case LineReader::Event::kStopped:
-        return;
+      case LineReader::Event::kStopped: return;
       case LineReader::Event::kTooLong:
         parts.console.err.Write("the line is longer than 1 MiB, it was not proposed");
         break;

@@ -41,8 +41,7 @@ std::string Describe(const Error& error, std::string_view what) {
     case ErrorCode::kReplicaRemoved:
     case ErrorCode::kShardNotFound:
       return "shard not found, this replica was removed from the group";
-    default:
-      break;
+    default: break;
   }
   std::string text(error.code == ErrorCode::kTimeout ? "timeout" : error.text());
   if (error.outcome() == Outcome::kUnknown) {

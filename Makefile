@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+# The loop around CMake; `make help` lists it.
+
+JOBS ?= $(shell nproc)
+BUILD ?= build
+PREFIX ?= /usr/local
+SEED ?=
+
+# What building, running and testing needs, and what only the gates need, on Debian 12.
+BUILD_PACKAGES := cmake ninja-build g++ pkg-config ccache python3 \
+  librocksdb-dev libspdlog-dev libcli11-dev libgtest-dev libboost-dev libssl-dev libsnappy-dev \
+  zlib1g-dev nlohmann-json3-dev
+GATE_PACKAGES := clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev iproute2 nftables tmux \
+  $(if $(shell command -v go),,golang)
+
+# One-line recipes below: configure a build folder; build in it; test it.
+cmake = cmake -G Ninja -S . -B $(1) $(2) >/dev/null
+ninja = ninja -j$(JOBS) -C $(1) $(2)
+ctest = ctest --test-dir $(1) -j$(JOBS) --output-on-failure --no-tests=error $(2)
+
+SOURCES = $(shell find include src tests -name '*.h' -o -name '*.cc')
+# Long runs of their own, not part of `make test`.
+LONG_TESTS := interop|fuzz|bench|long
+
+.DEFAULT_GOAL := all
+.PHONY: help deps build-deps all helloworld run test check format tidy fix asan tsan bench interop \
+  sim fuzz install clean
+
+help: ## List the targets.
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+deps: build-deps ## Install every Debian package that is missing, also those of the gates.
+	@$(call install_missing,$(GATE_PACKAGES))
+
+build-deps:
+	@$(call install_missing,$(BUILD_PACKAGES))
+
+# Says what it does; says and does nothing when nothing is missing.
+define install_missing
+missing=; for package in $(1); do \
+  [ "$$(dpkg-query -W -f='$${db:Status-Status}' $$package 2>/dev/null)" = installed ] \
+    || missing="$$missing $$package"; done; \
+[ -z "$$missing" ] || { \
+  command -v apt-get >/dev/null \
+    || { echo "not a Debian system: please install the likes of$$missing" >&2; exit 1; }; \
+  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+  echo "installing$$missing"; \
+  $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -q -y --no-install-recommends --no-remove $$missing; }
+endef
+
+$(BUILD)/build.ninja: | build-deps
+	@$(call cmake,$(BUILD))
+
+all: $(BUILD)/build.ninja ## Build everything (the default).
+	@$(call ninja,$(BUILD))
+
+helloworld: $(BUILD)/build.ninja ## Build ./example-helloworld.
+	@$(call ninja,$(BUILD),example-helloworld)
+	@cp -f $(BUILD)/src/examples/helloworld/example-helloworld .example-helloworld.new
+	@mv -f .example-helloworld.new example-helloworld
+
+run: build-deps helloworld ## Run a three-replica group in this terminal.
+	@python3 src/examples/helloworld/run_three.py ./example-helloworld
+
+test: build-deps all ## Build and run the tests.
+	@$(call ctest,$(BUILD),-LE '$(LONG_TESTS)')
+
+check: deps format tidy test asan tsan ## The gate; writes nothing to the sources.
+
+format: | deps ## Say which files are not formatted.
+	@clang-format-19 --dry-run --Werror $(SOURCES)
+
+tidy: $(BUILD)/build.ninja | deps ## Run clang-tidy.
+	@run-clang-tidy-19 -quiet -j $(JOBS) -p $(BUILD) '/src/' 2>/dev/null
+
+fix: | deps ## Format the sources.
+	@clang-format-19 -i $(SOURCES)
+
+asan: build-deps ## Run the tests with the address and undefined-behaviour sanitizers.
+	@$(call cmake,build-asan,-DDRUMBEAT_SANITIZE=address$(comma)undefined)
+	@$(call ninja,build-asan)
+	@$(call ctest,build-asan,-LE '$(LONG_TESTS)')
+
+tsan: build-deps ## Run the tests with the thread sanitizer.
+	@$(call cmake,build-tsan,-DDRUMBEAT_SANITIZE=thread)
+	@$(call ninja,build-tsan)
+	@$(call ctest,build-tsan,-LE '$(LONG_TESTS)')
+
+comma := ,
+
+install: all ## Install the library below PREFIX (/usr/local).
+	cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean: ## Remove what was built; data of the example stays.
+	rm -rf build build-asan build-tsan build-fuzz example-helloworld
+
+# Targets of single folders, for those that are there.
+-include tests/*/targets.mk
