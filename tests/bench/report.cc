@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/report.h"
+
+#include <cmath>
+#include <cstdio>
+#include <ostream>
+#include <string_view>
+
+namespace drumbeat::bench {
+
+namespace {
+
+constexpr double kSteady = 1.5;
+
+/// Three significant digits, with k or M; ratios and microseconds come out as they are.
+std::string Short(double value) {
+  const char* unit = "";
+  if (value >= 1e6) {
+    value /= 1e6;
+    unit = "M";
+  } else if (value >= 1e4) {
+    value /= 1e3;
+    unit = "k";
+  }
+  char text[32];
+  const int decimals = value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3;
+  std::snprintf(text, sizeof text, "%.*f%s", decimals, value, unit);
+  return text;
+}
+
+std::string Short(const Spread& spread) {
+  if (spread.empty()) return "-";
+  return Short(spread.min()) + " / " + Short(spread.median()) + " / " + Short(spread.max());
+}
+
+std::string_view Name(Operation operation) {
+  return operation == Operation::kRead ? "read" : "write";
+}
+
+std::string Yardstick(Operation operation) {
+  return operation == Operation::kRead ? "floor, unsynced" : "floor";
+}
+
+void PrintRow(std::ostream& out, const Cell& cell, std::string_view system, const Series& series,
+              const std::string& ratio) {
+  if (series.per_second.empty()) return;
+  out << "| " << Name(cell.operation) << " | " << cell.in_flight << " | ";
+  if (cell.operation == Operation::kWrite) out << cell.payload_bytes;
+  out << " | " << system << " | " << Short(series.per_second) << " | " << Short(series.p50_us)
+      << " | " << Short(series.p99_us) << " | " << Short(series.cpu_us) << " | " << ratio << " |\n";
+}
+
+std::string Quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+void PrintSpread(std::ostream& out, std::string_view name, const Spread& spread) {
+  char text[120];
+  std::snprintf(text, sizeof text, ",\"%.*s\":[%.6g,%.6g,%.6g]", static_cast<int>(name.size()),
+                name.data(), spread.min(), spread.median(), spread.max());
+  out << text;
+}
+
+void PrintJsonLine(std::ostream& out, const CellReport& cell, std::string_view system,
+                   const Series& series, const std::string& machine, const std::string& settings) {
+  if (series.per_second.empty()) return;
+  out << "{\"system\":\"" << system << "\",\"mode\":\"" << Name(cell.cell.operation)
+      << "\",\"inflight\":" << cell.cell.in_flight << ",\"payload\":" << cell.cell.payload_bytes;
+  PrintSpread(out, "ops_s", series.per_second);
+  PrintSpread(out, "p50_us", series.p50_us);
+  PrintSpread(out, "p99_us", series.p99_us);
+  PrintSpread(out, "p999_us", series.p999_us);
+  PrintSpread(out, "max_us", series.max_us);
+  PrintSpread(out, "cpu_us_op", series.cpu_us);
+  if (system == "drumbeat" && !cell.ratio.empty()) PrintSpread(out, "ratio", cell.ratio);
+  out << ",\"steady\":" << (cell.unsteady() ? "false" : "true")
+      << ",\"settings\":" << Quoted(settings) << ",\"machine\":" << Quoted(machine) << "}\n";
+}
+
+}  // namespace
+
+void Series::Add(const Measurement& measurement) {
+  per_second.Add(measurement.per_second);
+  p50_us.Add(measurement.p50_us);
+  p99_us.Add(measurement.p99_us);
+  p999_us.Add(measurement.p999_us);
+  max_us.Add(measurement.max_us);
+  cpu_us.Add(measurement.cpu_us);
+}
+
+bool CellReport::unsteady() const {
+  return floor.per_second.max() > kSteady * floor.per_second.min();
+}
+
+void PrintTable(std::ostream& out, const std::vector<CellReport>& cells) {
+  out << "Minimum / median / maximum over the rounds; CPU is user and system time of all three\n"
+         "processes, load included; the ratio is to the floor of the same round.\n\n"
+         "| | in flight | bytes | system | ops/s | p50 us | p99 us | CPU us/op | of the floor |\n"
+         "|---|---|---|---|---|---|---|---|---|\n";
+  bool unsteady = false;
+  for (const CellReport& cell : cells) {
+    PrintRow(out, cell.cell, Yardstick(cell.cell.operation), cell.floor,
+             cell.unsteady() ? "unsteady" : "");
+    PrintRow(out, cell.cell, "drumbeat", cell.library, Short(cell.ratio));
+    unsteady = unsteady || cell.unsteady();
+  }
+  if (unsteady) {
+    out << "\nunsteady: the floor itself varied by more than 1.5 between rounds, so something else "
+           "was\nrunning; ratios of these cells mean little.\n";
+  }
+}
+
+void PrintJson(std::ostream& out, const std::vector<CellReport>& cells, const std::string& machine,
+               const std::string& settings) {
+  for (const CellReport& cell : cells) {
+    PrintJsonLine(out, cell, "floor", cell.floor, machine, settings);
+    PrintJsonLine(out, cell, "drumbeat", cell.library, machine, settings);
+  }
+}
+
+}  // namespace drumbeat::bench
