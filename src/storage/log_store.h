@@ -6,10 +6,11 @@
 #include <span>
 #include <vector>
 
-#include "codec/records.h"
 #include "drumbeat/error.h"
 #include "drumbeat/event_listener.h"
 #include "drumbeat/types.h"
+
+#include "codec/records.h"
 #include "raft/entry.h"
 
 namespace drumbeat::storage {
@@ -17,12 +18,12 @@ namespace drumbeat::storage {
 /// What one replica wants made durable.
 struct ReplicaUpdate {
   ReplicaRef replica;
-  std::optional<raft::HardState> hard_state;
+  std::optional<raft::HardState> hard_state = {};
   /// Contiguous; they replace everything from the first one on.
-  std::span<const raft::Entry> entries;
+  std::span<const raft::Entry> entries = {};
   /// The log starts anew behind this index: older entries and all that follow are dropped. The
   /// image and its record are already in the snapshot store.
-  std::optional<raft::SnapshotRecord> restart_behind;
+  std::optional<raft::SnapshotRecord> restart_behind = {};
 };
 
 /// Whether a write must be on the disk before the call returns.
@@ -35,7 +36,7 @@ struct StoredLog {
   Index first{1};
   Index last;
   /// Term of the entry before first, if known (it was cut behind a snapshot).
-  std::optional<Term> term_before_first;
+  std::optional<Term> term_before_first = {};
 };
 
 /// The durable log, hard state and bootstrap record of all replicas of a host.

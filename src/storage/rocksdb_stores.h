@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "drumbeat/error.h"
+
 #include "storage/log_store.h"
 #include "storage/snapshot_store.h"
 

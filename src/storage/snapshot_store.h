@@ -12,6 +12,7 @@
 #include "drumbeat/event_listener.h"
 #include "drumbeat/snapshot.h"
 #include "drumbeat/types.h"
+
 #include "raft/entry.h"
 
 namespace drumbeat::storage {

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/data_folder.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <optional>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/random.h"
+#include "storage/folder_identity.h"
+#include "storage/posix_file.h"
+
+namespace drumbeat::storage {
+namespace {
+
+constexpr const char* kLockName = "LOCK";
+constexpr const char* kIdentityName = "IDENTITY";
+constexpr const char* kIdentityAside = "IDENTITY.tmp";
+constexpr std::size_t kMaxIdentityBytes = 64u << 10;
+constexpr std::size_t kPidBytes = 32;
+
+using Path = std::filesystem::path;
+
+std::string Title(const Path& folder) { return "data folder " + folder.string(); }
+
+std::unexpected<Error> Refused(const Path& folder, std::string_view what, int error_number) {
+  return std::unexpected(
+      SystemError(ErrorCode::kStorage, std::string(what) + " " + Title(folder), error_number));
+}
+
+Path WithoutTrailingSlash(const Path& folder) {
+  return folder.has_filename() ? folder : folder.parent_path();
+}
+
+/// The folder itself, opened without following a link. Not ok when there is none.
+Result<Fd> OpenFolder(const Path& folder) {
+  Fd fd = OpenAt(AT_FDCWD, folder.string(), O_RDONLY | O_DIRECTORY);
+  if (fd.ok() || errno == ENOENT) return fd;
+  const int reason = errno;
+  struct stat status{};
+  if (::lstat(folder.c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) {
+    return Fail(ErrorCode::kStorage,
+                folder.string() + (S_ISLNK(status.st_mode) ? " is a symbolic link" : " is a file") +
+                    ", not a data folder; move it away or choose another folder");
+  }
+  return Refused(folder, "cannot open", reason);
+}
+
+/// Of a folder in use others must not be able to change a thing; an empty one is about to be closed
+/// to them.
+enum class FolderUse : std::uint8_t { kInUse, kEmpty };
+
+Result<void> CheckOwnership(const Path& folder, int fd, FolderUse use) {
+  struct stat status{};
+  if (::fstat(fd, &status) != 0) return Refused(folder, "cannot examine", errno);
+  if (status.st_uid != ::geteuid()) {
+    return Fail(ErrorCode::kStorage, Title(folder) + " belongs to user " +
+                                         std::to_string(status.st_uid) +
+                                         "; run as that user or change its owner");
+  }
+  if (use == FolderUse::kInUse && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return Fail(ErrorCode::kStorage,
+                Title(folder) + " is writable by other users; run chmod 700 " + folder.string());
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> List(const Path& folder) {
+  std::vector<std::string> names;
+  std::error_code failure;
+  for (const auto& file : std::filesystem::directory_iterator(folder, failure)) {
+    names.push_back(file.path().filename().string());
+  }
+  if (failure) return Refused(folder, "cannot list", failure.value());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool Contains(const std::vector<std::string>& names, const char* name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// The first name that a start which was cut short before its identity cannot have left.
+std::optional<std::string> FirstForeign(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (name != kLockName && name != kIdentityAside) return name;
+  }
+  return std::nullopt;
+}
+
+Result<void> CheckAdoptable(const Path& folder, const std::vector<std::string>& names) {
+  const std::optional<std::string> foreign = FirstForeign(names);
+  if (!foreign) return {};
+  if (Contains(names, kLockName)) {
+    return Fail(ErrorCode::kDamaged,
+                (folder / kIdentityName).string() +
+                    " is missing; restore it from a backup of the data folder");
+  }
+  return Fail(ErrorCode::kNotOwner, folder.string() + " is not a data folder, it holds " +
+                                        *foreign + "; choose a new or an empty folder");
+}
+
+std::unexpected<Error> Locked(const Path& folder, int lock) {
+  std::array<char, kPidBytes> pid{};
+  const ssize_t length = ::pread(lock, pid.data(), pid.size() - 1, 0);
+  std::string_view text(pid.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
+  text = text.substr(0, text.find_first_not_of("0123456789"));
+  const std::string who = text.empty() ? "another process" : "process " + std::string(text);
+  return Fail(ErrorCode::kLocked,
+              Title(folder) + " is in use by " + who + "; stop it first or choose another folder");
+}
+
+bool SameFile(int fd, int folder, const char* name) {
+  struct stat opened{};
+  struct stat named{};
+  return ::fstat(fd, &opened) == 0 && ::fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+}
+
+/// Takes the lock and writes our pid into it. flock goes with the open file, so that it also keeps
+/// out a second host in this process, and is gone with the process however it ends.
+Result<Fd> Lock(const Path& folder, int folder_fd) {
+  for (;;) {
+    Fd lock = OpenAt(folder_fd, kLockName, O_RDWR | O_CREAT);
+    if (!lock.ok()) return Refused(folder, "cannot lock", errno);
+    int failed;
+    do {
+      failed = ::flock(lock.get(), LOCK_EX | LOCK_NB);
+    } while (failed != 0 && errno == EINTR);
+    if (failed != 0 && errno == EWOULDBLOCK) return Locked(folder, lock.get());
+    if (failed != 0) return Refused(folder, "cannot lock", errno);
+    // Whoever held it may have deleted it before letting go.
+    if (!SameFile(lock.get(), folder_fd, kLockName)) continue;
+    if (::ftruncate(lock.get(), 0) != 0) return Refused(folder, "cannot lock", errno);
+    const std::string pid = std::to_string(::getpid()) + "\n";
+    const Result<void> written = WriteAt(lock.get(), (folder / kLockName).string(), pid, 0);
+    if (!written) return std::unexpected(written.error());
+    return lock;
+  }
+}
+
+Result<IdentityRecord> ReadIdentity(const Path& folder, int folder_fd) {
+  const std::string name = (folder / kIdentityName).string();
+  const Fd fd = OpenAt(folder_fd, kIdentityName, O_RDONLY);
+  if (!fd.ok())
+    return std::unexpected(SystemError(ErrorCode::kStorage, "cannot open " + name, errno));
+  const Result<std::string> text = ReadAll(fd.get(), name, kMaxIdentityBytes);
+  if (!text) return std::unexpected(text.error());
+  return DecodeIdentity(name, *text);
+}
+
+class PosixDataFolder : public DataFolder {
+ public:
+  explicit PosixDataFolder(Path folder) : folder_(std::move(folder)) {}
+  ~PosixDataFolder() override {
+    if (undo_) Undo();
+  }
+
+  void Keep() override { undo_ = false; }
+  const Path& path() const override { return folder_; }
+  const std::string& host_id() const override { return host_id_; }
+
+  /// False when there is nothing to open.
+  Result<bool> OpenExisting(const FolderIdentity& identity);
+  Result<void> Create(const FolderIdentity& identity);
+
+ private:
+  Result<void> MakeFolders();
+  Result<void> Adopt(const FolderIdentity& identity);
+  void Undo();
+
+  const Path folder_;
+  std::string host_id_;
+  bool undo_ = false;
+  /// Folders that were made, outermost first.
+  std::vector<Path> made_;
+  /// The lock was taken: what is in the folder is ours.
+  Fd lock_;
+};
+
+Result<bool> PosixDataFolder::OpenExisting(const FolderIdentity& identity) {
+  const Result<Fd> fd = OpenFolder(folder_);
+  if (!fd) return std::unexpected(fd.error());
+  if (!fd->ok()) return false;
+  const Result<std::vector<std::string>> names = List(folder_);
+  if (!names) return std::unexpected(names.error());
+  if (names->empty()) return false;
+  const bool known = Contains(*names, kIdentityName);
+  // Nothing is put into a folder that is not ours.
+  if (!known && !Contains(*names, kLockName)) {
+    if (Result<void> ours = CheckAdoptable(folder_, *names); !ours) {
+      return std::unexpected(ours.error());
+    }
+  }
+  const FolderUse use = known ? FolderUse::kInUse : FolderUse::kEmpty;
+  if (Result<void> owned = CheckOwnership(folder_, fd->get(), use); !owned) {
+    return std::unexpected(owned.error());
+  }
+  Result<Fd> lock = Lock(folder_, fd->get());
+  if (!lock) return std::unexpected(lock.error());
+  lock_ = std::move(*lock);
+  if (::faccessat(fd->get(), kIdentityName, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
+    // It may have been listed while it was being made, or undone.
+    const Result<std::vector<std::string>> now = List(folder_);
+    if (!now) return std::unexpected(now.error());
+    if (Result<void> ours = CheckAdoptable(folder_, *now); !ours) {
+      return std::unexpected(ours.error());
+    }
+    return false;
+  }
+  const Result<IdentityRecord> record = ReadIdentity(folder_, fd->get());
+  if (!record) return std::unexpected(record.error());
+  const Result<void> same = CompareIdentity(folder_.string(), record->identity, identity);
+  if (!same) return std::unexpected(same.error());
+  host_id_ = record->host_id;
+  return true;
+}
+
+Result<void> PosixDataFolder::Create(const FolderIdentity& identity) {
+  for (const char c : identity.raft_address) {
+    if (static_cast<unsigned char>(c) < 0x20) {
+      return Fail(ErrorCode::kInvalidArgument, "the raft address has a control character");
+    }
+  }
+  undo_ = true;
+  if (Result<void> made = MakeFolders(); !made) return made;
+  return Adopt(identity);
+}
+
+Result<void> PosixDataFolder::MakeFolders() {
+  std::vector<Path> missing;
+  std::error_code failure;
+  for (Path at = folder_; !at.empty(); at = at.parent_path()) {
+    if (std::filesystem::exists(std::filesystem::symlink_status(at, failure))) break;
+    missing.push_back(at);
+    if (at == at.parent_path()) break;
+  }
+  for (auto at = missing.rbegin(); at != missing.rend(); ++at) {
+    if (::mkdir(at->c_str(), 0700) != 0) {
+      if (errno == EEXIST) continue;
+      return Refused(folder_, "cannot create", errno);
+    }
+    made_.push_back(*at);
+    // The umask may have taken more away than asked for.
+    if (::chmod(at->c_str(), 0700) != 0) return Refused(folder_, "cannot create", errno);
+    const Path parent = at->has_parent_path() ? at->parent_path() : ".";
+    if (Result<void> synced = SyncDirectory(parent); !synced) return synced;
+  }
+  return {};
+}
+
+Result<void> PosixDataFolder::Adopt(const FolderIdentity& identity) {
+  const Result<Fd> fd = OpenFolder(folder_);
+  if (!fd) return std::unexpected(fd.error());
+  if (!fd->ok()) return Refused(folder_, "cannot open", ENOENT);
+  const Result<std::vector<std::string>> names = List(folder_);
+  if (!names) return std::unexpected(names.error());
+  if (!Contains(*names, kLockName)) {
+    if (Result<void> ours = CheckAdoptable(folder_, *names); !ours) return ours;
+  }
+  const Result<void> owned = CheckOwnership(folder_, fd->get(), FolderUse::kEmpty);
+  if (!owned) return owned;
+  Result<Fd> lock = Lock(folder_, fd->get());
+  if (!lock) return std::unexpected(lock.error());
+  // Now that nobody else can be at work in it, it must be as it looked.
+  const Result<std::vector<std::string>> now = List(folder_);
+  if (!now) return std::unexpected(now.error());
+  if (Contains(*now, kIdentityName)) {
+    return Fail(ErrorCode::kStorage, Title(folder_) +
+                                         " was created by another process just now; "
+                                         "start again");
+  }
+  if (Result<void> ours = CheckAdoptable(folder_, *now); !ours) return ours;
+  lock_ = std::move(*lock);
+  if (::fchmod(fd->get(), 0700) != 0) return Refused(folder_, "cannot protect", errno);
+  host_id_ = base::MakeUuid();
+  return ReplaceFile(folder_, kIdentityName,
+                     EncodeIdentity({.identity = identity, .host_id = host_id_}));
+}
+
+// Only what this start made: all of the folder's content once it was locked and empty, and the
+// folders themselves while nobody else has put anything into them.
+void PosixDataFolder::Undo() {
+  std::error_code ignored;
+  if (lock_.ok()) {
+    const Result<std::vector<std::string>> names = List(folder_);
+    for (const std::string& name : names ? *names : std::vector<std::string>()) {
+      // The lock goes last: until then nobody else may begin here.
+      if (name != kLockName) std::filesystem::remove_all(folder_ / name, ignored);
+    }
+    std::filesystem::remove(folder_ / kLockName, ignored);
+  }
+  for (auto at = made_.rbegin(); at != made_.rend(); ++at) ::rmdir(at->c_str());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DataFolder>> DataFolder::OpenExisting(const std::filesystem::path& path,
+                                                             const FolderIdentity& identity) {
+  auto folder = std::make_unique<PosixDataFolder>(WithoutTrailingSlash(path));
+  const Result<bool> opened = folder->OpenExisting(identity);
+  if (!opened) return std::unexpected(opened.error());
+  if (!*opened) return nullptr;
+  return folder;
+}
+
+Result<std::unique_ptr<DataFolder>> DataFolder::Create(const std::filesystem::path& path,
+                                                       const FolderIdentity& identity) {
+  auto folder = std::make_unique<PosixDataFolder>(WithoutTrailingSlash(path));
+  if (Result<void> created = folder->Create(identity); !created) {
+    return std::unexpected(created.error());
+  }
+  return folder;
+}
+
+}  // namespace drumbeat::storage

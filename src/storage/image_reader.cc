@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/image_reader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "storage/keys.h"
+#include "storage/sealed_value.h"
+
+namespace drumbeat::storage {
+
+ImageReader::ImageReader(Kv& kv, Source source)
+    : source_(std::move(source)),
+      cursor_(kv.Scan(Space::kImages, KeyRange{ImageKey(source_.replica, source_.image, 1),
+                                               ImageKeys(source_.replica, source_.image).end})) {}
+
+std::unexpected<Error> ImageReader::Damaged(std::string_view what) const {
+  return Fail(ErrorCode::kDamaged, source_.name + " is damaged: " + std::string(what) +
+                                       "; restore the data folder from a backup, or remove this "
+                                       "replica from its shard and add a new one");
+}
+
+Result<std::size_t> ImageReader::Read(std::span<char> buffer) {
+  if (buffer.empty() || read_ == source_.bytes) return 0;
+  if (rest_.empty()) {
+    if (Result<void> moved = NextChunk(); !moved) return std::unexpected(moved.error());
+  }
+  const std::size_t length = std::min(buffer.size(), rest_.size());
+  std::memcpy(buffer.data(), rest_.data(), length);
+  rest_.remove_prefix(length);
+  read_ += length;
+  return length;
+}
+
+Result<void> ImageReader::NextChunk() {
+  if (next_chunk_ > 1 && cursor_->Valid()) cursor_->Next();
+  if (Result<void> status = cursor_->status(); !status) return Damaged(status.error().text());
+  if (!cursor_->Valid()) return Damaged("its end is missing");
+  const auto parts = ParseImageKey(cursor_->key());
+  if (!parts || parts->chunk != next_chunk_) return Damaged("a part is missing");
+  const Result<std::string_view> body = OpenValue(cursor_->key(), cursor_->value());
+  if (!body) return Damaged(body.error().text());
+  if (body->empty() || body->size() > source_.bytes - read_) return Damaged("it is too long");
+  rest_ = *body;
+  ++next_chunk_;
+  return {};
+}
+
+}  // namespace drumbeat::storage

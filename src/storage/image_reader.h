@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "drumbeat/event_listener.h"
+#include "drumbeat/snapshot.h"
+
+#include "storage/kv.h"
+
+namespace drumbeat::storage {
+
+/// Hands out an image chunk by chunk; checks that all of it is there and whole. Its cursor keeps
+/// the image readable whatever becomes of it in the store.
+class ImageReader : public SnapshotReader {
+ public:
+  struct Source {
+    ReplicaRef replica;
+    std::uint64_t image = 0;
+    /// Length of the image.
+    std::uint64_t bytes = 0;
+    /// What it is, for messages.
+    std::string name;
+  };
+  ImageReader(Kv& kv, Source source);
+
+  Result<std::size_t> Read(std::span<char> buffer) override;
+
+ private:
+  /// Moves on to the next chunk; there is none behind the last.
+  Result<void> NextChunk();
+  std::unexpected<Error> Damaged(std::string_view what) const;
+
+  const Source source_;
+  const std::unique_ptr<KvCursor> cursor_;
+  std::uint64_t next_chunk_ = 1;
+  std::uint64_t read_ = 0;
+  /// What is left of the chunk that the cursor stands on.
+  std::string_view rest_;
+};
+
+}  // namespace drumbeat::storage

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/log_files.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "logging/logger.h"
+#include "storage/posix_file.h"
+#include "storage/wal_scan.h"
+
+namespace drumbeat::storage {
+namespace {
+
+constexpr std::size_t kMaxCurrentBytes = 256;
+
+Result<void> Damaged(const std::filesystem::path& path, const LogJudgement& judgement) {
+  return Fail(ErrorCode::kDamaged,
+              path.string() + " is damaged at byte " + std::to_string(judgement.bad_at) +
+                  "; restore the data folder from a backup, or remove this host's replicas from "
+                  "their shards and add new ones in a new folder");
+}
+
+/// The number in `000012.log`.
+std::optional<std::uint64_t> LogNumber(const std::filesystem::path& path) {
+  if (path.extension() != ".log") return std::nullopt;
+  const std::string stem = path.stem().string();
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(stem.data(), stem.data() + stem.size(), number);
+  if (error != std::errc() || end != stem.data() + stem.size()) return std::nullopt;
+  return number;
+}
+
+/// Newest first.
+Result<std::vector<std::filesystem::path>> FindLogs(const std::filesystem::path& database) {
+  std::vector<std::pair<std::uint64_t, std::filesystem::path>> found;
+  std::error_code failure;
+  for (const auto& file : std::filesystem::directory_iterator(database, failure)) {
+    if (const auto number = LogNumber(file.path())) found.emplace_back(*number, file.path());
+  }
+  if (failure) {
+    return std::unexpected(
+        SystemError(ErrorCode::kStorage, "cannot list " + database.string(), failure.value()));
+  }
+  std::sort(found.rbegin(), found.rend());
+  std::vector<std::filesystem::path> paths;
+  for (auto& [number, path] : found) paths.push_back(std::move(path));
+  return paths;
+}
+
+Result<void> CutOff(const std::filesystem::path& path, const LogJudgement& judgement,
+                    const logging::Logger& logger) {
+  const Fd fd = OpenAt(AT_FDCWD, path.string(), O_WRONLY);
+  if (!fd.ok() || ::ftruncate(fd.get(), static_cast<off_t>(judgement.intact_bytes)) != 0) {
+    return std::unexpected(SystemError(ErrorCode::kStorage, "cannot cut " + path.string(), errno));
+  }
+  if (Result<void> synced = SyncFile(fd.get(), path.string()); !synced) return synced;
+  logger.Warning("cut " + std::to_string(judgement.file_bytes - judgement.intact_bytes) +
+                 " bytes off " + path.string() +
+                 ": the last write before a crash, which was never acknowledged");
+  return {};
+}
+
+Result<void> PrepareWriteAheadLogs(const std::filesystem::path& database,
+                                   const logging::Logger& logger) {
+  const Result<std::vector<std::filesystem::path>> logs = FindLogs(database);
+  if (!logs) return std::unexpected(logs.error());
+  bool followed = false;
+  for (const std::filesystem::path& path : *logs) {
+    const Result<LogJudgement> judgement = JudgeLogFile(path);
+    if (!judgement) return std::unexpected(judgement.error());
+    if (judgement->verdict == LogVerdict::kDamaged) return Damaged(path, *judgement);
+    if (judgement->verdict == LogVerdict::kTorn && !followed) {
+      if (Result<void> cut = CutOff(path, *judgement, logger); !cut) return cut;
+    }
+    followed = followed || judgement->has_record;
+  }
+  return {};
+}
+
+Result<void> CheckManifest(const std::filesystem::path& database) {
+  const std::filesystem::path current = database / "CURRENT";
+  const Fd fd = OpenAt(AT_FDCWD, current.string(), O_RDONLY);
+  if (!fd.ok() && errno == ENOENT) return {};
+  if (!fd.ok()) {
+    return std::unexpected(
+        SystemError(ErrorCode::kStorage, "cannot open " + current.string(), errno));
+  }
+  Result<std::string> name = ReadAll(fd.get(), current.string(), kMaxCurrentBytes);
+  if (!name) return std::unexpected(name.error());
+  if (!name->empty() && name->back() == '\n') name->pop_back();
+  const std::filesystem::path manifest = database / *name;
+  std::error_code failure;
+  if (!name->starts_with("MANIFEST-") || name->find('/') != std::string::npos ||
+      !std::filesystem::is_regular_file(manifest, failure)) {
+    return Fail(ErrorCode::kDamaged,
+                current.string() +
+                    " is damaged: it names no manifest that is there; restore the "
+                    "data folder from a backup");
+  }
+  // An edit that is torn was never relied upon; RocksDB leaves it out by itself.
+  const Result<LogJudgement> judgement = JudgeLogFile(manifest);
+  if (!judgement) return std::unexpected(judgement.error());
+  if (judgement->verdict == LogVerdict::kDamaged) return Damaged(manifest, *judgement);
+  return {};
+}
+
+}  // namespace
+
+Result<void> PrepareLogFiles(const std::filesystem::path& database, const logging::Logger& logger) {
+  std::error_code failure;
+  if (!std::filesystem::exists(database, failure)) return {};
+  if (Result<void> checked = CheckManifest(database); !checked) return checked;
+  return PrepareWriteAheadLogs(database, logger);
+}
+
+}  // namespace drumbeat::storage

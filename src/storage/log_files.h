@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+
+#include "drumbeat/error.h"
+
+namespace drumbeat::logging {
+class Logger;
+}
+
+namespace drumbeat::storage {
+
+/// Judges the write-ahead logs and the manifest of a RocksDB that nobody has open, before it is
+/// opened: a torn tail behind which nothing whole was written is cut off and logged; kDamaged, with
+/// the file's name, for anything else that does not fit.
+///
+/// A log that is torn but followed by one with records is left to RocksDB, which knows from its
+/// manifest how much of it was synced (and refuses if that much is not there).
+Result<void> PrepareLogFiles(const std::filesystem::path& database, const logging::Logger& logger);
+
+}  // namespace drumbeat::storage

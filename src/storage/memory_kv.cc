@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/memory_kv.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace drumbeat::storage {
+namespace {
+
+using Fault = MemoryDisk::Fault;
+using Operation = MemoryDisk::Operation;
+
+Result<void> WriteRefused() { return Fail(ErrorCode::kWriteFailed, "the memory disk failed"); }
+
+}  // namespace
+
+void MemoryDisk::Apply(Tables& tables, const Changes& changes) {
+  for (const Change& change : changes) {
+    Table& table = tables[static_cast<std::size_t>(change.space)];
+    switch (change.kind) {
+      case Change::Kind::kPut:
+        table.insert_or_assign(change.key, change.value);
+        break;
+      case Change::Kind::kDelete:
+        table.erase(change.key);
+        break;
+      case Change::Kind::kDeleteRange:
+        if (change.key < change.end) {
+          table.erase(table.lower_bound(change.key), table.lower_bound(change.end));
+        }
+        break;
+    }
+  }
+}
+
+void MemoryDisk::Take(const Changes& changes) {
+  Apply(now_, changes);
+  if (crashes_ == Crashes::kSimulated) unsynced_.push_back(changes);
+}
+
+void MemoryDisk::SyncAll() {
+  for (const Changes& changes : unsynced_) Apply(durable_, changes);
+  unsynced_.clear();
+}
+
+void MemoryDisk::Crash(std::size_t kept_batches) {
+  const base::MutexLock lock(mutex_);
+  DRUMBEAT_CHECK(crashes_ == Crashes::kSimulated, "only then it knows what was synced");
+  ++epoch_;
+  for (std::size_t i = 0; i < unsynced_.size() && i < kept_batches; ++i) {
+    Apply(durable_, unsynced_[i]);
+  }
+  unsynced_.clear();
+  now_ = durable_;
+}
+
+std::size_t MemoryDisk::unsynced_batches() const {
+  const base::MutexLock lock(mutex_);
+  return unsynced_.size();
+}
+
+class MemoryBatch : public KvBatch {
+ public:
+  void Put(Space space, std::string_view key, std::string_view value) override {
+    changes_.push_back({.space = space,
+                        .key = std::string(key),
+                        .end = {},
+                        .value = std::make_shared<const std::string>(value)});
+  }
+  void Delete(Space space, std::string_view key) override {
+    changes_.push_back({.kind = MemoryDisk::Change::Kind::kDelete,
+                        .space = space,
+                        .key = std::string(key),
+                        .end = {},
+                        .value = {}});
+  }
+  void DeleteRange(Space space, const KeyRange& range) override {
+    changes_.push_back({.kind = MemoryDisk::Change::Kind::kDeleteRange,
+                        .space = space,
+                        .key = std::string(range.begin),
+                        .end = std::string(range.end),
+                        .value = {}});
+  }
+  bool empty() const override { return changes_.empty(); }
+  void Clear() override { changes_.clear(); }
+
+  const MemoryDisk::Changes& changes() const { return changes_; }
+
+ private:
+  MemoryDisk::Changes changes_;
+};
+
+class MemoryCursor : public KvCursor {
+ public:
+  using Pairs = std::vector<std::pair<std::string, std::shared_ptr<const std::string>>>;
+  explicit MemoryCursor(Pairs pairs) : pairs_(std::move(pairs)) {}
+
+  bool Valid() const override { return at_ < pairs_.size(); }
+  void Next() override { ++at_; }
+  std::string_view key() const override { return pairs_[at_].first; }
+  std::string_view value() const override { return *pairs_[at_].second; }
+  Result<void> status() const override { return {}; }
+
+ private:
+  const Pairs pairs_;
+  std::size_t at_ = 0;
+};
+
+class MemoryBulk : public KvBulk {
+ public:
+  MemoryBulk(std::shared_ptr<MemoryDisk> disk, std::uint64_t epoch)
+      : disk_(std::move(disk)), epoch_(epoch) {}
+
+  Result<void> Add(std::string_view key, std::string_view value) override {
+    const base::MutexLock lock(disk_->mutex_);
+    if (epoch_ != disk_->epoch_ || disk_->Ask(Operation::kBulkAdd) != Fault::kNone) {
+      return Fail(ErrorCode::kStorage, "the memory disk is full");
+    }
+    batch_.Put(Space::kImages, key, value);
+    return {};
+  }
+  Result<void> EndRun() override { return {}; }
+  Result<void> Commit() override {
+    const base::MutexLock lock(disk_->mutex_);
+    const Fault fault = disk_->Ask(Operation::kBulkCommit);
+    if (epoch_ != disk_->epoch_ || fault == Fault::kLost) return WriteRefused();
+    // Images enter beside the log: durable at once, and syncing nothing else.
+    MemoryDisk::Apply(disk_->now_, batch_.changes());
+    MemoryDisk::Apply(disk_->durable_, batch_.changes());
+    return fault == Fault::kNone ? Result<void>() : WriteRefused();
+  }
+
+ private:
+  const std::shared_ptr<MemoryDisk> disk_;
+  const std::uint64_t epoch_;
+  MemoryBatch batch_;
+};
+
+class MemoryKv : public Kv {
+ public:
+  explicit MemoryKv(std::shared_ptr<MemoryDisk> disk) : disk_(std::move(disk)) {
+    const base::MutexLock lock(disk_->mutex_);
+    epoch_ = disk_->epoch_;
+  }
+
+  std::unique_ptr<KvBatch> NewBatch() override { return std::make_unique<MemoryBatch>(); }
+
+  Result<void> Write(KvBatch& batch, Sync sync) override {
+    const base::MutexLock lock(disk_->mutex_);
+    const Fault fault =
+        disk_->Ask(sync == Sync::kYes ? Operation::kSyncedWrite : Operation::kWrite);
+    if (epoch_ != disk_->epoch_ || fault == Fault::kLost) return WriteRefused();
+    disk_->Take(static_cast<MemoryBatch&>(batch).changes());
+    if (fault == Fault::kApplied) return WriteRefused();
+    if (sync == Sync::kYes) disk_->SyncAll();
+    return {};
+  }
+
+  Result<std::optional<base::Bytes>> Get(Space space, std::string_view key) override {
+    const base::MutexLock lock(disk_->mutex_);
+    const MemoryDisk::Table& table = disk_->now_[static_cast<std::size_t>(space)];
+    const auto found = table.find(key);
+    if (found == table.end()) return std::nullopt;
+    return base::Bytes::Copy(*found->second);
+  }
+
+  std::unique_ptr<KvCursor> Scan(Space space, const KeyRange& range) override {
+    const base::MutexLock lock(disk_->mutex_);
+    const MemoryDisk::Table& table = disk_->now_[static_cast<std::size_t>(space)];
+    const auto end = table.lower_bound(range.end);
+    MemoryCursor::Pairs pairs;
+    for (auto at = table.lower_bound(range.begin); at != end; ++at) pairs.push_back(*at);
+    return std::make_unique<MemoryCursor>(std::move(pairs));
+  }
+
+  Result<std::optional<std::string>> LastKey(Space space, const KeyRange& range) override {
+    const base::MutexLock lock(disk_->mutex_);
+    const MemoryDisk::Table& table = disk_->now_[static_cast<std::size_t>(space)];
+    const auto end = table.lower_bound(range.end);
+    if (end == table.lower_bound(range.begin)) return std::nullopt;
+    return std::prev(end)->first;
+  }
+
+  Result<std::unique_ptr<KvBulk>> NewBulk() override {
+    return std::make_unique<MemoryBulk>(disk_, epoch_);
+  }
+
+  Result<void> Drop(Space space, const KeyRange& range) override {
+    MemoryBatch batch;
+    batch.DeleteRange(space, range);
+    const base::MutexLock lock(disk_->mutex_);
+    const Fault fault = disk_->Ask(Operation::kDrop);
+    if (epoch_ != disk_->epoch_ || fault == Fault::kLost) return WriteRefused();
+    disk_->Take(batch.changes());
+    return fault == Fault::kNone ? Result<void>() : WriteRefused();
+  }
+
+  const std::string& name() const override { return name_; }
+
+ private:
+  const std::string name_ = "memory";
+  const std::shared_ptr<MemoryDisk> disk_;
+  std::uint64_t epoch_ = 0;
+};
+
+class MemorySlot : public SlotFile {
+ public:
+  explicit MemorySlot(std::shared_ptr<MemoryDisk> disk) : disk_(std::move(disk)) {
+    const base::MutexLock lock(disk_->mutex_);
+    epoch_ = disk_->epoch_;
+    content_ = disk_->slot_;
+  }
+
+  const std::string& content() const override { return content_; }
+  Result<void> Write(std::string_view content) override {
+    const base::MutexLock lock(disk_->mutex_);
+    const Fault fault = disk_->Ask(Operation::kSlot);
+    if (epoch_ != disk_->epoch_ || fault == Fault::kLost) return WriteRefused();
+    content_ = content;
+    disk_->slot_ = content;
+    return fault == Fault::kNone ? Result<void>() : WriteRefused();
+  }
+
+ private:
+  const std::shared_ptr<MemoryDisk> disk_;
+  std::uint64_t epoch_ = 0;
+  std::string content_;
+};
+
+std::unique_ptr<Kv> OpenMemoryKv(std::shared_ptr<MemoryDisk> disk) {
+  return std::make_unique<MemoryKv>(std::move(disk));
+}
+
+std::unique_ptr<SlotFile> OpenMemorySlot(std::shared_ptr<MemoryDisk> disk) {
+  return std::make_unique<MemorySlot>(std::move(disk));
+}
+
+}  // namespace drumbeat::storage

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/rocksdb_kv.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/sst_file_writer.h>
+#include <rocksdb/write_batch.h>
+
+#include "logging/logger.h"
+#include "storage/posix_file.h"
+#include "storage/rocksdb_options.h"
+
+namespace drumbeat::storage {
+namespace {
+
+constexpr std::size_t kKeptBatchBytes = 4u << 20;
+/// More live log files than this at opening are flushed into tables, so that restarts alone do not
+/// pile them up.
+constexpr std::size_t kMaxLogFilesKept = 8;
+
+rocksdb::Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+using Families = std::array<rocksdb::ColumnFamilyHandle*, kSpaces>;
+
+rocksdb::ColumnFamilyHandle* Of(const Families& families, Space space) {
+  return families[static_cast<std::size_t>(space)];
+}
+
+class RocksDbBatch : public KvBatch {
+ public:
+  explicit RocksDbBatch(const Families& families) : families_(families) {}
+
+  void Put(Space space, std::string_view key, std::string_view value) override {
+    Keep(batch_.Put(Of(families_, space), ToSlice(key), ToSlice(value)));
+  }
+  void Delete(Space space, std::string_view key) override {
+    Keep(batch_.Delete(Of(families_, space), ToSlice(key)));
+  }
+  void DeleteRange(Space space, const KeyRange& range) override {
+    Keep(batch_.DeleteRange(Of(families_, space), ToSlice(range.begin), ToSlice(range.end)));
+  }
+  bool empty() const override { return batch_.Count() == 0; }
+  void Clear() override {
+    status_ = rocksdb::Status::OK();
+    if (batch_.Data().capacity() > kKeptBatchBytes) {
+      batch_ = rocksdb::WriteBatch();
+    } else {
+      batch_.Clear();
+    }
+  }
+
+  /// The first thing that did not fit (a batch ends at 4 GiB).
+  const rocksdb::Status& status() const { return status_; }
+  rocksdb::WriteBatch* batch() { return &batch_; }
+
+ private:
+  void Keep(const rocksdb::Status& status) {
+    if (status_.ok()) status_ = status;
+  }
+
+  const Families& families_;
+  rocksdb::WriteBatch batch_;
+  rocksdb::Status status_;
+};
+
+class RocksDbCursor : public KvCursor {
+ public:
+  RocksDbCursor(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family, const KeyRange& range,
+                const std::string& name)
+      : end_(range.end), end_slice_(end_), name_(name) {
+    rocksdb::ReadOptions options;
+    options.iterate_upper_bound = &end_slice_;
+    options.fill_cache = false;
+    options.readahead_size = 1u << 20;
+    options.background_purge_on_iterator_cleanup = true;
+    iterator_.reset(db.NewIterator(options, family));
+    iterator_->Seek(ToSlice(range.begin));
+  }
+
+  bool Valid() const override { return iterator_->Valid(); }
+  void Next() override { iterator_->Next(); }
+  std::string_view key() const override { return ToView(iterator_->key()); }
+  std::string_view value() const override { return ToView(iterator_->value()); }
+  Result<void> status() const override;
+
+ private:
+  const std::string end_;
+  const rocksdb::Slice end_slice_;
+  const std::string& name_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+constexpr std::string_view kDamagedAdvice =
+    "; restore the data folder from a backup, or remove this host's replicas from their shards and "
+    "add new ones in a new folder";
+
+Error ReadError(const std::string& name, const rocksdb::Status& status) {
+  if (status.IsCorruption()) {
+    return Error{.code = ErrorCode::kDamaged,
+                 .message = "the database in " + name + " is damaged: " + status.ToString() +
+                            std::string(kDamagedAdvice)};
+  }
+  return Error{.code = ErrorCode::kStorage,
+               .message = "cannot read the database in " + name + ": " + status.ToString()};
+}
+
+Result<void> RocksDbCursor::status() const {
+  if (iterator_->status().ok()) return {};
+  return std::unexpected(ReadError(name_, iterator_->status()));
+}
+
+Error WriteError(const std::string& name, const rocksdb::Status& status) {
+  return Error{.code = ErrorCode::kWriteFailed,
+               .message = "cannot write to the database in " + name + ": " + status.ToString() +
+                          "; free the cause and start again"};
+}
+
+class RocksDbKv : public Kv {
+ public:
+  RocksDbKv(RocksDbKvOptions options, const logging::Logger& logger)
+      : options_(std::move(options)), name_(options_.database.string()), logger_(logger) {}
+  ~RocksDbKv() override { Close(); }
+
+  Result<void> Open();
+
+  std::unique_ptr<KvBatch> NewBatch() override { return std::make_unique<RocksDbBatch>(families_); }
+  Result<void> Write(KvBatch& batch, Sync sync) override;
+  Result<std::optional<base::Bytes>> Get(Space space, std::string_view key) override;
+  std::unique_ptr<KvCursor> Scan(Space space, const KeyRange& range) override {
+    return std::make_unique<RocksDbCursor>(*db_, Of(families_, space), range, name_);
+  }
+  Result<std::optional<std::string>> LastKey(Space space, const KeyRange& range) override;
+  Result<std::unique_ptr<KvBulk>> NewBulk() override;
+  Result<void> Drop(Space space, const KeyRange& range) override;
+  const std::string& name() const override { return name_; }
+
+  Result<void> Ingest(const std::vector<std::string>& files);
+
+ private:
+  Result<void> ClearStaging();
+  void FlushOldLogs();
+  void Close();
+  Error OpenError(const rocksdb::Status& status) const;
+
+  const RocksDbKvOptions options_;
+  const std::string name_;
+  const logging::Logger logger_;
+  std::atomic<std::uint64_t> next_file_{0};
+  Families families_{};
+  std::unique_ptr<rocksdb::DB> db_;
+};
+
+class RocksDbBulk : public KvBulk {
+ public:
+  RocksDbBulk(RocksDbKv& kv, const rocksdb::Options& options,
+              std::function<std::string()> next_path)
+      : kv_(kv), options_(options), next_path_(std::move(next_path)) {}
+
+  ~RocksDbBulk() override {
+    writer_.reset();
+    // After Commit() the names are gone already: the files were moved into the database.
+    for (const std::string& file : files_) (void)options_.env->DeleteFile(file);
+  }
+
+  Result<void> Add(std::string_view key, std::string_view value) override {
+    if (writer_ == nullptr) {
+      files_.push_back(next_path_());
+      writer_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(), options_);
+      if (const auto status = writer_->Open(files_.back()); !status.ok()) return Refuse(status);
+    }
+    const rocksdb::Status status = writer_->Put(ToSlice(key), ToSlice(value));
+    if (!status.ok()) return Refuse(status);
+    if (writer_->FileSize() >= kFileBytes) return EndRun();
+    return {};
+  }
+
+  Result<void> EndRun() override {
+    if (writer_ == nullptr) return {};
+    const rocksdb::Status status = writer_->Finish();
+    if (!status.ok()) return Refuse(status);
+    writer_.reset();
+    return {};
+  }
+
+  Result<void> Commit() override {
+    if (Result<void> ended = EndRun(); !ended) return ended;
+    if (files_.empty()) return {};
+    return kv_.Ingest(files_);
+  }
+
+ private:
+  static constexpr std::uint64_t kFileBytes = 256u << 20;
+
+  Result<void> Refuse(const rocksdb::Status& status) const {
+    return Fail(ErrorCode::kStorage, "cannot write " + files_.back() + ": " + status.ToString());
+  }
+
+  RocksDbKv& kv_;
+  const rocksdb::Options options_;
+  const std::function<std::string()> next_path_;
+  std::vector<std::string> files_;
+  std::unique_ptr<rocksdb::SstFileWriter> writer_;
+};
+
+Result<void> RocksDbKv::Open() {
+  std::error_code failure;
+  std::filesystem::create_directories(options_.database, failure);
+  if (!failure) std::filesystem::create_directories(options_.staging, failure);
+  if (failure) {
+    return std::unexpected(
+        SystemError(ErrorCode::kStorage, "cannot create " + name_, failure.value()));
+  }
+  if (Result<void> cleared = ClearStaging(); !cleared) return cleared;
+
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (std::size_t i = 0; i < kSpaces; ++i) {
+    const auto space = static_cast<Space>(i);
+    descriptors.emplace_back(ColumnFamilyName(space),
+                             MakeSpaceOptions(space, options_.memory_bytes));
+  }
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status =
+      rocksdb::DB::Open(MakeDbOptions(options_, logger_), name_, descriptors, &handles, &db);
+  if (!status.ok()) return std::unexpected(OpenError(status));
+  db_.reset(db);
+  std::copy(handles.begin(), handles.end(), families_.begin());
+  FlushOldLogs();
+  return {};
+}
+
+Result<void> RocksDbKv::ClearStaging() {
+  std::error_code failure;
+  for (const auto& file : std::filesystem::directory_iterator(options_.staging, failure)) {
+    std::filesystem::remove_all(file.path(), failure);
+    if (failure) break;
+  }
+  if (!failure) return {};
+  return std::unexpected(SystemError(ErrorCode::kStorage,
+                                     "cannot clear " + options_.staging.string(), failure.value()));
+}
+
+void RocksDbKv::FlushOldLogs() {
+  rocksdb::VectorLogPtr logs;
+  if (!db_->GetSortedWalFiles(logs).ok() || logs.size() <= kMaxLogFilesKept) return;
+  rocksdb::FlushOptions options;
+  options.wait = false;
+  options.allow_write_stall = true;
+  // A failure shows at the next write.
+  (void)db_->Flush(options, {families_.begin(), families_.end()});
+}
+
+void RocksDbKv::Close() {
+  if (db_ == nullptr) return;
+  for (rocksdb::ColumnFamilyHandle* family : families_) {
+    (void)db_->DestroyColumnFamilyHandle(family);
+  }
+  (void)db_->Close();
+  db_.reset();
+}
+
+Error RocksDbKv::OpenError(const rocksdb::Status& status) const {
+  const std::string text = status.ToString();
+  const auto error = [&](ErrorCode code, std::string message) {
+    return Error{.code = code, .message = std::move(message)};
+  };
+  if (status.IsInvalidArgument()) {
+    return error(ErrorCode::kNewerFormat, "the database in " + name_ +
+                                              " was written by a newer version of drumbeat (" +
+                                              text + "); start that version");
+  }
+  if (status.IsNoSpace()) {
+    return error(ErrorCode::kStorage,
+                 "no space left to open the database in " + name_ + ": " + text);
+  }
+  if (status.IsIOError() && text.find("lock ") != std::string::npos) {
+    return error(ErrorCode::kLocked, "the database in " + name_ + " is open already: " + text);
+  }
+  if (status.IsCorruption() || status.IsPathNotFound() || status.IsNotFound()) {
+    return error(ErrorCode::kDamaged,
+                 "the database in " + name_ + " is damaged: " + text + std::string(kDamagedAdvice));
+  }
+  return error(ErrorCode::kStorage, "cannot open the database in " + name_ + ": " + text);
+}
+
+Result<void> RocksDbKv::Write(KvBatch& batch, Sync sync) {
+  auto& rocks_batch = static_cast<RocksDbBatch&>(batch);
+  if (!rocks_batch.status().ok()) {
+    return std::unexpected(WriteError(name_, rocks_batch.status()));
+  }
+  rocksdb::WriteOptions options;
+  options.sync = sync == Sync::kYes;
+  const rocksdb::Status status = db_->Write(options, rocks_batch.batch());
+  if (!status.ok()) return std::unexpected(WriteError(name_, status));
+  return {};
+}
+
+Result<std::optional<base::Bytes>> RocksDbKv::Get(Space space, std::string_view key) {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  rocksdb::PinnableSlice value;
+  const rocksdb::Status status = db_->Get(options, Of(families_, space), ToSlice(key), &value);
+  if (status.IsNotFound()) return std::nullopt;
+  if (!status.ok()) return std::unexpected(ReadError(name_, status));
+  return base::Bytes::Copy(ToView(value));
+}
+
+Result<std::optional<std::string>> RocksDbKv::LastKey(Space space, const KeyRange& range) {
+  const rocksdb::Slice begin = ToSlice(range.begin);
+  const rocksdb::Slice end = ToSlice(range.end);
+  rocksdb::ReadOptions options;
+  options.iterate_lower_bound = &begin;
+  options.iterate_upper_bound = &end;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> iterator(
+      db_->NewIterator(options, Of(families_, space)));
+  iterator->SeekToLast();
+  if (iterator->Valid()) return iterator->key().ToString();
+  if (iterator->status().ok()) return std::nullopt;
+  return std::unexpected(ReadError(name_, iterator->status()));
+}
+
+Result<std::unique_ptr<KvBulk>> RocksDbKv::NewBulk() {
+  const auto next_path = [this] {
+    return (options_.staging / (std::to_string(next_file_.fetch_add(1)) + ".sst")).string();
+  };
+  const rocksdb::Options table(db_->GetDBOptions(), MakeSpaceOptions(Space::kImages, 0));
+  return std::make_unique<RocksDbBulk>(*this, table, next_path);
+}
+
+Result<void> RocksDbKv::Ingest(const std::vector<std::string>& files) {
+  rocksdb::IngestExternalFileOptions options;
+  options.move_files = true;
+  options.failed_move_fall_back_to_copy = false;
+  // Readers hold iterators, which see no newer files whatever their sequence numbers say.
+  options.snapshot_consistency = false;
+  options.write_global_seqno = false;
+  const rocksdb::Status status =
+      db_->IngestExternalFile(Of(families_, Space::kImages), files, options);
+  if (status.ok()) return {};
+  // Nothing entered. Unless the manifest is what failed, the database goes on as before.
+  rocksdb::WriteBatch probe;
+  (void)probe.PutLogData("probe");
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  if (!db_->Write(synced, &probe).ok()) return std::unexpected(WriteError(name_, status));
+  return Fail(ErrorCode::kStorage, "cannot take a snapshot image into the database in " + name_ +
+                                       ": " + status.ToString());
+}
+
+Result<void> RocksDbKv::Drop(Space space, const KeyRange& range) {
+  const rocksdb::Slice begin = ToSlice(range.begin);
+  const rocksdb::Slice end = ToSlice(range.end);
+  rocksdb::ColumnFamilyHandle* family = Of(families_, space);
+  rocksdb::Status status =
+      rocksdb::DeleteFilesInRange(db_.get(), family, &begin, &end, /*include_end=*/false);
+  if (!status.ok()) return std::unexpected(WriteError(name_, status));
+  // What shares a file with other keys needs a mark; images never do.
+  const Result<std::optional<std::string>> left = LastKey(space, range);
+  if (!left) return std::unexpected(left.error());
+  if (!*left) return {};
+  status = db_->DeleteRange(rocksdb::WriteOptions(), family, begin, end);
+  if (!status.ok()) return std::unexpected(WriteError(name_, status));
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Kv>> OpenRocksDbKv(const RocksDbKvOptions& options,
+                                          const logging::Logger& logger) {
+  auto kv = std::make_unique<RocksDbKv>(options, logger);
+  if (Result<void> opened = kv->Open(); !opened) return std::unexpected(opened.error());
+  return kv;
+}
+
+}  // namespace drumbeat::storage
