@@ -65,7 +65,7 @@ bool LineReader::WaitForInput() {
 }
 
 void LineReader::ReadMore() {
-  std::array<char, 64 * 1024> chunk{};
+  std::array<char, 65536> chunk{};
   const ssize_t size = ::read(fd_, chunk.data(), chunk.size());
   if (size > 0) {
     buffer_.append(chunk.data(), static_cast<std::size_t>(size));

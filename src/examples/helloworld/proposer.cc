@@ -86,7 +86,7 @@ Result<void> Proposer::Prepare() {
     Result<drumbeat::Session> session =
         client_.SyncGetSession(NextAttempt(client_, deadline, limits_));
     if (session) {
-      session_ = std::move(*session);
+      session_ = *session;
     } else if (session.error().retryable()) {
       client_.Pause(limits_.pause);
     } else {

@@ -32,6 +32,7 @@ class Replica:
     def __init__(self, program, number):
         self.number = number
         self.typed = b""  # not yet taken by the replica
+        self.end_noticed = False
         self.process = subprocess.Popen(
             [program, "-replicaid", str(number)],
             stdin=subprocess.PIPE,
@@ -76,6 +77,14 @@ class Replica:
             pass
         except BrokenPipeError:
             self.typed = b""
+
+    def end(self):
+        """Waits until it has ended by itself, but not for long."""
+        try:
+            self.process.wait(LAST_WAIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def show(number, line):
@@ -131,6 +140,18 @@ class Runner:
                 replica.process.send_signal(signal.SIGINT)
 
     def run(self):
+        try:
+            self.serve()
+        except BrokenPipeError:
+            pass  # nobody wants to see more
+        finally:
+            self.stop()
+            for replica in self.replicas:
+                replica.end()
+        return 1 if self.failed else 0
+
+    def serve(self):
+        """Until all replicas have ended, or have had their time to."""
         open_streams = {stream for replica in self.replicas for stream in replica.partial}
         deadline = None
         while open_streams:
@@ -145,18 +166,13 @@ class Runner:
             if self.stopping and deadline is None:
                 deadline = time.monotonic() + LAST_WAIT_SECONDS
             if deadline is not None and time.monotonic() > deadline:
-                break
-        for replica in self.replicas:
-            if replica.process.poll() is None and self.stopping:
-                replica.process.kill()
-            replica.process.wait()
-        return 1 if self.failed else 0
+                return
 
     def notice_end(self, replica):
         status = replica.process.poll()
-        if status is None or getattr(replica, "told", False) or self.stopping:
+        if status is None or replica.end_noticed or self.stopping:
             return
-        replica.told = True
+        replica.end_noticed = True
         if status > 0:
             # Its own last line on stderr, shown already or about to be, says why.
             self.failed = True
@@ -169,4 +185,6 @@ class Runner:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
+    if not os.access(sys.argv[1], os.X_OK):
+        sys.exit("there is no program " + sys.argv[1] + ": make helloworld builds it")
     sys.exit(Runner(sys.argv[1]).run())

@@ -39,7 +39,7 @@ SignalWatch::SignalWatch(std::chrono::milliseconds limit) {
 SignalWatch::~SignalWatch() {
   State expected = State::kWaiting;
   if (state_.compare_exchange_strong(expected, State::kEnding)) {
-    ::pthread_kill(thread_.native_handle(), SIGTERM);  // Ends its sigwait().
+    ::pthread_kill(thread_.native_handle(), SIGINT);  // Ends its sigwait().
   }
   ended_.release();
   thread_.join();
