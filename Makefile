@@ -23,11 +23,11 @@ SOURCES = $(shell find include src tests -name '*.h' -o -name '*.cc')
 LONG_TESTS := interop|fuzz|bench|long
 
 .DEFAULT_GOAL := all
-.PHONY: help deps build-deps all helloworld run test check format tidy fix asan tsan bench interop \
-  sim fuzz install clean
+.PHONY: help deps build-deps all helloworld run test check format tidy fix asan tsan install clean
+.NOTPARALLEL:
 
 help: ## List the targets.
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 deps: build-deps ## Install every Debian package that is missing, also those of the gates.
 	@$(call install_missing,$(GATE_PACKAGES))
@@ -97,5 +97,5 @@ install: all ## Install the library below PREFIX (/usr/local).
 clean: ## Remove what was built; data of the example stays.
 	rm -rf build build-asan build-tsan build-fuzz example-helloworld
 
-# Targets of single folders, for those that are there.
+# The folders with targets of their own: bench, interop, sim, fuzz.
 -include tests/*/targets.mk

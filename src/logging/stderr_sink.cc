@@ -100,34 +100,37 @@ void BlockSignals() {
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
-class StderrSink final : public LogSink {
+// spdlog's side: the loggers, by component, and the thread that writes for them.
+class Backend {
  public:
-  StderrSink()
+  Backend()
       : writer_(std::make_shared<StderrWriter>()),
         pool_(std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1, BlockSignals)) {
     writer_->Watch(pool_.get());
     writer_->set_pattern("%Y-%m-%d %H:%M:%S.%f %L | %n: %v");
   }
+  // Joins the thread, which may be stuck in a write to a stderr that nobody reads. Members are
+  // destroyed from the last one on: loggers outlive the thread that uses them.
+  ~Backend() = default;
 
-  // spdlog joins its thread when the pool goes, and that thread may be stuck in a write to a
-  // stderr that nobody reads. Then the pool is left to a thread that may wait for as long.
-  ~StderrSink() override {
-    if (Drained()) return;
-    try {
-      std::thread([pool = std::move(pool_)]() mutable { pool.reset(); }).detach();
-    } catch (const std::system_error&) {
-      // No thread to be had; the lambda and the pool in it are gone, after all waiting was done.
-    }
+  void Write(LogLevel level, std::string_view component, std::string_view text) {
+    LoggerOf(component)->log(ToSpdlog(level), spdlog::string_view_t(text.data(), text.size()));
   }
 
-  void Write(LogLevel level, std::string_view component, std::string_view text) override {
-    const std::string_view shown = text.substr(0, kMaxTextBytes);
-    LoggerOf(component)->log(ToSpdlog(level), spdlog::string_view_t(shown.data(), shown.size()));
+  // Whether everything was written within `limit`. Call it once, last.
+  bool Drain(std::chrono::milliseconds limit) {
+    const auto marker = std::make_shared<Marker>();
+    const std::future<void> reached = marker->reached();
+    marker_logger_ = MakeLogger("", marker);
+    marker_logger_->log(spdlog::level::info, "");
+    return reached.wait_for(limit) == std::future_status::ready;
   }
 
  private:
-  std::shared_ptr<spdlog::async_logger> LoggerOf(std::string_view component) {
-    base::MutexLock lock(mutex_);
+  using LoggerPtr = std::shared_ptr<spdlog::async_logger>;
+
+  LoggerPtr LoggerOf(std::string_view component) {
+    const base::MutexLock lock(mutex_);
     auto found = loggers_.find(component);
     if (found == loggers_.end()) {
       std::string name(component);
@@ -137,25 +140,38 @@ class StderrSink final : public LogSink {
     return found->second;
   }
 
-  std::shared_ptr<spdlog::async_logger> MakeLogger(std::string name, spdlog::sink_ptr sink) {
+  LoggerPtr MakeLogger(std::string name, spdlog::sink_ptr sink) {
     auto logger = std::make_shared<spdlog::async_logger>(
         std::move(name), std::move(sink), pool_, spdlog::async_overflow_policy::overrun_oldest);
     logger->set_level(spdlog::level::trace);
     return logger;
   }
 
-  bool Drained() {
-    auto marker = std::make_shared<Marker>();
-    std::future<void> reached = marker->reached();
-    MakeLogger("", marker)->log(spdlog::level::info, "");
-    return reached.wait_for(kDrainLimit) == std::future_status::ready;
+  base::Mutex mutex_;
+  std::map<std::string, LoggerPtr, std::less<>> loggers_ DRUMBEAT_GUARDED_BY(mutex_);
+  LoggerPtr marker_logger_;
+  const std::shared_ptr<StderrWriter> writer_;
+  const std::shared_ptr<spdlog::details::thread_pool> pool_;
+};
+
+class StderrSink final : public LogSink {
+ public:
+  // A backend that is stuck is left to a thread that may wait for as long.
+  ~StderrSink() override {
+    if (backend_->Drain(kDrainLimit)) return;
+    try {
+      std::thread([backend = std::move(backend_)] {}).detach();
+    } catch (const std::system_error&) {
+      // No thread to be had: the backend went with the lambda, after all waiting was done.
+    }
   }
 
-  const std::shared_ptr<StderrWriter> writer_;
-  std::shared_ptr<spdlog::details::thread_pool> pool_;
-  base::Mutex mutex_;
-  std::map<std::string, std::shared_ptr<spdlog::async_logger>, std::less<>> loggers_
-      DRUMBEAT_GUARDED_BY(mutex_);
+  void Write(LogLevel level, std::string_view component, std::string_view text) override {
+    backend_->Write(level, component, text.substr(0, kMaxTextBytes));
+  }
+
+ private:
+  std::unique_ptr<Backend> backend_ = std::make_unique<Backend>();
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # BENCH: options of the program, such as `make bench BENCH=--quick`; BENCH=--help lists them.
-bench: all
+.PHONY: bench
+bench: all ## Measure the library beside the floor of this machine.
 	@$(BUILD)/tests/bench/drumbeat_bench $(BENCH)
