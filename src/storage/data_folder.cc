@@ -33,9 +33,13 @@ using Path = std::filesystem::path;
 
 std::string Title(const Path& folder) { return "data folder " + folder.string(); }
 
+/// `what` of the folder failed; the reason brings its remedy.
 std::unexpected<Error> Refused(const Path& folder, std::string_view what, int error_number) {
-  return std::unexpected(
-      SystemError(ErrorCode::kStorage, std::string(what) + " " + Title(folder), error_number));
+  Error error =
+      SystemError(ErrorCode::kStorage, std::string(what) + " " + Title(folder), error_number);
+  const bool full = error_number == ENOSPC || error_number == EDQUOT;
+  error.message += full ? "; free some space" : "; check its permissions or choose another folder";
+  return std::unexpected(std::move(error));
 }
 
 Path WithoutTrailingSlash(const Path& folder) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "storage/advice.h"
 #include "storage/keys.h"
 #include "storage/sealed_value.h"
 
@@ -12,13 +13,11 @@ namespace drumbeat::storage {
 
 ImageReader::ImageReader(Kv& kv, Source source)
     : source_(std::move(source)),
-      cursor_(kv.Scan(Space::kImages, KeyRange{ImageKey(source_.replica, source_.image, 1),
-                                               ImageKeys(source_.replica, source_.image).end})) {}
+      cursor_(kv.Scan(Space::kImages, ChunkKeys(source_.image).range())) {}
 
 std::unexpected<Error> ImageReader::Damaged(std::string_view what) const {
-  return Fail(ErrorCode::kDamaged, source_.name + " is damaged: " + std::string(what) +
-                                       "; restore the data folder from a backup, or remove this "
-                                       "replica from its shard and add a new one");
+  const std::string text = source_.name + " is damaged: " + Advised(what, {});
+  return Fail(ErrorCode::kDamaged, Advised(text, kReplicaAdvice));
 }
 
 Result<std::size_t> ImageReader::Read(std::span<char> buffer) {
@@ -34,11 +33,10 @@ Result<std::size_t> ImageReader::Read(std::span<char> buffer) {
 }
 
 Result<void> ImageReader::NextChunk() {
-  if (next_chunk_ > 1 && cursor_->Valid()) cursor_->Next();
+  if (next_chunk_ > 0 && cursor_->Valid()) cursor_->Next();
   if (Result<void> status = cursor_->status(); !status) return Damaged(status.error().text());
   if (!cursor_->Valid()) return Damaged("its end is missing");
-  const auto parts = ParseImageKey(cursor_->key());
-  if (!parts || parts->chunk != next_chunk_) return Damaged("a part is missing");
+  if (ParseChunkKey(cursor_->key()) != next_chunk_) return Damaged("a part is missing");
   const Result<std::string_view> body = OpenValue(cursor_->key(), cursor_->value());
   if (!body) return Damaged(body.error().text());
   if (body->empty() || body->size() > source_.bytes - read_) return Damaged("it is too long");

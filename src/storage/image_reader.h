@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "drumbeat/event_listener.h"
 #include "drumbeat/snapshot.h"
 
+#include "storage/keys.h"
 #include "storage/kv.h"
 
 namespace drumbeat::storage {
@@ -19,8 +19,7 @@ namespace drumbeat::storage {
 class ImageReader : public SnapshotReader {
  public:
   struct Source {
-    ReplicaRef replica;
-    std::uint64_t image = 0;
+    ImageName image;
     /// Length of the image.
     std::uint64_t bytes = 0;
     /// What it is, for messages.
@@ -31,13 +30,13 @@ class ImageReader : public SnapshotReader {
   Result<std::size_t> Read(std::span<char> buffer) override;
 
  private:
-  /// Moves on to the next chunk; there is none behind the last.
+  /// Moves on to the next chunk.
   Result<void> NextChunk();
   std::unexpected<Error> Damaged(std::string_view what) const;
 
   const Source source_;
   const std::unique_ptr<KvCursor> cursor_;
-  std::uint64_t next_chunk_ = 1;
+  std::uint64_t next_chunk_ = 0;
   std::uint64_t read_ = 0;
   /// What is left of the chunk that the cursor stands on.
   std::string_view rest_;

@@ -15,7 +15,7 @@ namespace drumbeat::storage {
 /// Bytes of image under one key; the last one of an image has fewer.
 constexpr std::size_t kImageChunkBytes = 256u << 10;
 
-/// Chunk 0 of an image: what it is and how much of it there must be.
+/// What an image is and how much of it there must be.
 struct ImageRecord {
   raft::SnapshotRecord record;
   std::uint64_t bytes = 0;

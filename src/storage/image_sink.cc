@@ -9,9 +9,8 @@
 
 namespace drumbeat::storage {
 
-ImageSink::ImageSink(KvSnapshotStore& store, const ReplicaRef& replica, std::uint64_t image,
-                     std::unique_ptr<KvBulk> bulk)
-    : store_(store), replica_(replica), image_(image), bulk_(std::move(bulk)) {}
+ImageSink::ImageSink(KvSnapshotStore& store, const ImageName& image, std::unique_ptr<KvBulk> bulk)
+    : store_(store), image_(image), bulk_(std::move(bulk)) {}
 
 Result<void> ImageSink::Keep(const Result<void>& result) {
   if (state_ && !result) state_ = result;
@@ -39,7 +38,7 @@ Result<void> ImageSink::FillChunks(std::string_view bytes) {
 }
 
 Result<void> ImageSink::AddChunk(std::uint64_t number, std::string_view bytes) {
-  const Key key = ImageKey(replica_, image_, number);
+  const Key key = ChunkKey(image_, number);
   BeginValue(value_);
   value_ += bytes;
   SealValue(value_, key);
@@ -55,14 +54,15 @@ Result<void> ImageSink::Rewrite(std::string_view head) {
   return {};
 }
 
-// The first chunk and the record go last, and into a run of their own: runs ascend.
+// Runs must ascend: the first chunk, known only now, and the record are runs of their own.
 Result<void> ImageSink::AddLast(const ImageRecord& image) {
   Result<void> done;
   if (!chunk_.empty()) done = AddChunk(next_chunk_++, chunk_);
   if (done) done = bulk_->EndRun();
-  const Key key = ImageKey(replica_, image_, 0);
-  if (done) done = bulk_->Add(key, EncodeImageRecord(key, replica_.shard, image));
-  if (done && !first_chunk_.empty()) done = AddChunk(1, first_chunk_);
+  if (done && !first_chunk_.empty()) done = AddChunk(0, first_chunk_);
+  if (done) done = bulk_->EndRun();
+  const Key key = ImageRecordKey(image_);
+  if (done) done = bulk_->Add(key, EncodeImageRecord(key, image_.replica.shard, image));
   if (done) done = bulk_->EndRun();
   return done;
 }
@@ -71,7 +71,7 @@ Result<void> ImageSink::Commit(const raft::SnapshotRecord& record) {
   if (!state_) return state_;
   const ImageRecord image{.record = record, .bytes = bytes_};
   Result<void> committed = AddLast(image);
-  if (committed) committed = store_.Enter(replica_, image_, image, *bulk_);
+  if (committed) committed = store_.Enter(image_, image, *bulk_);
   // Whatever came of it, this sink is used up.
   state_ = Fail(ErrorCode::kInvalidArgument, "this snapshot was committed already");
   return committed;

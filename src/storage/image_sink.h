@@ -18,8 +18,7 @@ class KvSnapshotStore;
 class ImageSink : public SnapshotSink {
  public:
   /// `store` outlives the sink.
-  ImageSink(KvSnapshotStore& store, const ReplicaRef& replica, std::uint64_t image,
-            std::unique_ptr<KvBulk> bulk);
+  ImageSink(KvSnapshotStore& store, const ImageName& image, std::unique_ptr<KvBulk> bulk);
 
   Result<void> Append(std::string_view bytes) override;
   Result<void> Rewrite(std::string_view head) override;
@@ -33,13 +32,12 @@ class ImageSink : public SnapshotSink {
   Result<void> Keep(const Result<void>& result);
 
   KvSnapshotStore& store_;
-  const ReplicaRef replica_;
-  const std::uint64_t image_;
+  const ImageName image_;
   const std::unique_ptr<KvBulk> bulk_;
   std::string first_chunk_;
-  /// The chunk being filled, from chunk 2 on.
+  /// The chunk being filled, from chunk 1 on.
   std::string chunk_;
-  std::uint64_t next_chunk_ = 2;
+  std::uint64_t next_chunk_ = 1;
   std::uint64_t bytes_ = 0;
   std::string value_;
   Result<void> state_;

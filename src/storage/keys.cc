@@ -16,19 +16,23 @@ Key Behind(Key key) {
   return key;
 }
 
+/// All keys that continue `prefix`.
+KeyPair All(const Key& prefix) { return {prefix, Behind(prefix)}; }
+
+constexpr char kRecordTag = 'i';
+constexpr char kChunkTag = 'c';
+
+Key Tagged(char tag, const ReplicaRef& replica) {
+  return Key().Byte(tag).Number(replica.shard.value()).Number(replica.replica.value());
+}
+
 }  // namespace
 
 Key StateKey(StateKind kind, const ReplicaRef& replica) {
-  return Key()
-      .Byte(static_cast<char>(kind))
-      .Number(replica.shard.value())
-      .Number(replica.replica.value());
+  return Tagged(static_cast<char>(kind), replica);
 }
 
-KeyPair StateKeys(StateKind kind) {
-  const Key begin = Key().Byte(static_cast<char>(kind));
-  return {begin, Behind(begin)};
-}
+KeyPair StateKeys(StateKind kind) { return All(Key().Byte(static_cast<char>(kind))); }
 
 std::optional<ReplicaRef> ParseStateKey(std::string_view key) {
   base::ByteReader reader(key);
@@ -59,29 +63,41 @@ std::optional<Index> ParseEntryKey(std::string_view key) {
   return index;
 }
 
-Key ImageKey(const ReplicaRef& replica, std::uint64_t image, std::uint64_t chunk) {
-  return ReplicaKey(replica).Number(image).Number(chunk);
+Key ImageRecordKey(const ImageName& image) {
+  return Tagged(kRecordTag, image.replica).Number(image.number);
 }
 
-KeyPair ImageKeys(const ReplicaRef& replica, std::uint64_t image) {
-  return {ImageKey(replica, image, 0), Behind(ReplicaKey(replica).Number(image))};
-}
+KeyPair ImageRecordKeys(const ReplicaRef& replica) { return All(Tagged(kRecordTag, replica)); }
 
-KeyPair ImageKeys(const ReplicaRef& replica) {
-  return {ImageKey(replica, 0, 0), Behind(ReplicaKey(replica))};
-}
+KeyPair ImageRecordKeys() { return All(Key().Byte(kRecordTag)); }
 
-KeyPair ImageKeys() { return {Key(), Behind(Key())}; }
-
-std::optional<ImageKeyParts> ParseImageKey(std::string_view key) {
+std::optional<ImageName> ParseImageRecordKey(std::string_view key) {
   base::ByteReader reader(key);
-  ImageKeyParts parts;
-  parts.replica.shard = ShardId(reader.Big<std::uint64_t>());
-  parts.replica.replica = ReplicaId(reader.Big<std::uint64_t>());
-  parts.image = reader.Big<std::uint64_t>();
-  parts.chunk = reader.Big<std::uint64_t>();
+  reader.Take(1);
+  ImageName image;
+  image.replica.shard = ShardId(reader.Big<std::uint64_t>());
+  image.replica.replica = ReplicaId(reader.Big<std::uint64_t>());
+  image.number = reader.Big<std::uint64_t>();
   if (!reader.ok() || !reader.done()) return std::nullopt;
-  return parts;
+  return image;
+}
+
+Key ChunkKey(const ImageName& image, std::uint64_t chunk) {
+  return Tagged(kChunkTag, image.replica).Number(image.number).Number(chunk);
+}
+
+KeyPair ChunkKeys(const ImageName& image) {
+  return All(Tagged(kChunkTag, image.replica).Number(image.number));
+}
+
+KeyPair ChunkKeys(const ReplicaRef& replica) { return All(Tagged(kChunkTag, replica)); }
+
+std::optional<std::uint64_t> ParseChunkKey(std::string_view key) {
+  base::ByteReader reader(key);
+  reader.Take(25);
+  const auto chunk = reader.Big<std::uint64_t>();
+  if (!reader.ok() || !reader.done()) return std::nullopt;
+  return chunk;
 }
 
 }  // namespace drumbeat::storage

@@ -18,7 +18,7 @@ namespace drumbeat::storage {
 /// A key built in place.
 class Key {
  public:
-  static constexpr std::size_t kMaxBytes = 32;
+  static constexpr std::size_t kMaxBytes = 34;
 
   Key& Byte(char byte) {
     bytes_[size_++] = byte;
@@ -56,18 +56,26 @@ KeyPair EntryKeys(const ReplicaRef& replica);
 /// The index in an entry key.
 std::optional<Index> ParseEntryKey(std::string_view key);
 
-/// An image has a number of its own, as its index is not known before it is complete. Chunk 0 is
-/// its record, its bytes follow from chunk 1 on.
-struct ImageKeyParts {
+// Space::kImages: an image has a number of its own, as its index is not known before it is
+// complete. The records stand apart from the bytes, so that finding the images does not depend on
+// those.
+
+struct ImageName {
   ReplicaRef replica;
-  std::uint64_t image = 0;
-  std::uint64_t chunk = 0;
+  std::uint64_t number = 0;
 };
-Key ImageKey(const ReplicaRef& replica, std::uint64_t image, std::uint64_t chunk);
-/// All keys of one image; of all images of a replica; of all images.
-KeyPair ImageKeys(const ReplicaRef& replica, std::uint64_t image);
-KeyPair ImageKeys(const ReplicaRef& replica);
-KeyPair ImageKeys();
-std::optional<ImageKeyParts> ParseImageKey(std::string_view key);
+Key ImageRecordKey(const ImageName& image);
+/// The records of one replica; all records.
+KeyPair ImageRecordKeys(const ReplicaRef& replica);
+KeyPair ImageRecordKeys();
+std::optional<ImageName> ParseImageRecordKey(std::string_view key);
+
+/// Chunks count from 0.
+Key ChunkKey(const ImageName& image, std::uint64_t chunk);
+/// The chunks of one image; of all images of a replica.
+KeyPair ChunkKeys(const ImageName& image);
+KeyPair ChunkKeys(const ReplicaRef& replica);
+/// The chunk's number in a chunk key.
+std::optional<std::uint64_t> ParseChunkKey(std::string_view key);
 
 }  // namespace drumbeat::storage

@@ -40,7 +40,8 @@ class KvBatch {
 };
 
 /// Walks keys upwards, over the state as it was when the cursor was made: what it sees stays
-/// readable until it is gone. Views end with the next move.
+/// readable until it is gone. Views end with the next move. Over Space::kEntries damage may show as
+/// keys that are left out: who scans those knows which must be there.
 /// Thread-safety: one thread at a time.
 class KvCursor {
  public:

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "logging/logger.h"
+#include "storage/advice.h"
 #include "storage/entry_record.h"
 #include "storage/sealed_value.h"
 
@@ -29,9 +30,7 @@ KvLogStore::~KvLogStore() = default;
 Error KvLogStore::InContext(const ReplicaRef& replica, const Error& error) const {
   return Error{.code = error.code,
                .message = "the log of " + logging::Name(replica) + " in " + core_->kv->name() +
-                          " cannot be used: " + std::string(error.text()) +
-                          "; restore the data folder from a backup, or remove this replica from "
-                          "its shard and add a new one"};
+                          " cannot be used: " + Advised(error.text(), kReplicaAdvice)};
 }
 
 Error KvLogStore::Damaged(const ReplicaRef& replica, std::string_view what) const {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "logging/logger.h"
+#include "storage/advice.h"
 #include "storage/image_reader.h"
 #include "storage/image_sink.h"
 #include "storage/keys.h"
@@ -46,73 +47,47 @@ Result<bool> KvSnapshotStore::IsRemoved(const ReplicaRef& replica) {
   return mark->has_value();
 }
 
-// From the last replica to the first: each jump needs only the greatest key that is left.
+// Normally there is one of each replica; a crash or a failed drop leaves older ones behind.
 Result<void> KvSnapshotStore::FindImages() {
-  const KeyPair all = ImageKeys();
-  Key end = all.end;
-  for (;;) {
-    const auto last = core_->kv->LastKey(Space::kImages, KeyRange{all.begin, end});
-    if (!last) return std::unexpected(last.error());
-    if (!last->has_value()) return {};
-    const std::optional<ImageKeyParts> parts = ParseImageKey(**last);
-    if (!parts) return Fail(ErrorCode::kDamaged, core_->kv->name() + " holds a strange image key");
-    if (Result<void> found = FindImagesOf(parts->replica); !found) return found;
-    end = ImageKeys(parts->replica).begin;
+  const KeyPair all = ImageRecordKeys();
+  const std::unique_ptr<KvCursor> cursor = core_->kv->Scan(Space::kImages, all.range());
+  for (; cursor->Valid(); cursor->Next()) {
+    const std::optional<ImageName> name = ParseImageRecordKey(cursor->key());
+    if (!name) {
+      const std::string text = core_->kv->name() + " is damaged: a strange key among its images";
+      return Fail(ErrorCode::kDamaged, Advised(text, kHostAdvice));
+    }
+    next_number_ = std::max(next_number_.load(), name->number + 1);
+    Result<void> taken = Found(*name, DecodeImageRecord(cursor->key(), cursor->value()));
+    if (!taken) return taken;
   }
+  return cursor->status();
 }
 
-// Normally there is one; a crash or a failed drop leaves older ones behind.
-Result<void> KvSnapshotStore::FindImagesOf(const ReplicaRef& replica) {
-  const Result<bool> removed = IsRemoved(replica);
+Result<void> KvSnapshotStore::Found(const ImageName& name, Result<ImageRecord> image) {
+  const Result<bool> removed = IsRemoved(name.replica);
   if (!removed) return std::unexpected(removed.error());
-  const KeyPair keys = ImageKeys(replica);
-  if (*removed) return core_->kv->Drop(Space::kImages, keys.range());
-
-  Images images;
-  std::vector<std::uint64_t> superseded;
-  Key end = keys.end;
-  for (;;) {
-    const auto number = LastImage(KeyRange{keys.begin, end});
-    if (!number) return std::unexpected(number.error());
-    if (!number->has_value()) break;
-    next_number_ = std::max(next_number_.load(), **number + 1);
-    end = ImageKey(replica, **number, 0);
-    Result<ImageRecord> image = ReadRecord(replica, **number);
+  if (*removed) return Drop(name);
+  std::optional<std::uint64_t> superseded;
+  {
+    const base::MutexLock lock(mutex_);
+    Images& images = images_[name.replica];
     if (!image) {
-      images.damage =
-          Error{.code = image.error().code,
-                .message = Name(replica) + " cannot be used: " + std::string(image.error().text())};
-    } else if (!images.newest || image->record.index > images.newest->image.record.index) {
-      if (images.newest) superseded.push_back(images.newest->number);
-      images.newest = Held{.number = **number, .image = std::move(*image)};
+      images.damage = Error{.code = image.error().code,
+                            .message = Name(name.replica) + " cannot be used: " +
+                                       Advised(image.error().text(), kReplicaAdvice)};
+      return {};
+    }
+    const Index index = image->record.index;
+    if (index <= images.entering) {
+      superseded = name.number;
     } else {
-      superseded.push_back(**number);
+      if (images.newest) superseded = images.newest->number;
+      images.newest = Held{.number = name.number, .image = std::move(*image)};
+      images.entering = index;
     }
   }
-  for (const std::uint64_t number : superseded) {
-    if (Result<void> dropped = Drop(replica, number); !dropped) return dropped;
-  }
-  if (images.newest) images.entering = images.newest->image.record.index;
-  const base::MutexLock lock(mutex_);
-  images_[replica] = std::move(images);
-  return {};
-}
-
-Result<std::optional<std::uint64_t>> KvSnapshotStore::LastImage(const KeyRange& range) {
-  const auto last = core_->kv->LastKey(Space::kImages, range);
-  if (!last) return std::unexpected(last.error());
-  if (!last->has_value()) return std::nullopt;
-  const std::optional<ImageKeyParts> parts = ParseImageKey(**last);
-  if (!parts) return Fail(ErrorCode::kDamaged, core_->kv->name() + " holds a strange image key");
-  return parts->image;
-}
-
-Result<ImageRecord> KvSnapshotStore::ReadRecord(const ReplicaRef& replica, std::uint64_t number) {
-  const Key key = ImageKey(replica, number, 0);
-  const Result<std::optional<base::Bytes>> value = core_->kv->Get(Space::kImages, key);
-  if (!value) return std::unexpected(value.error());
-  if (!value->has_value()) return Fail(ErrorCode::kDamaged, "its record is missing");
-  return DecodeImageRecord(key, (*value)->view());
+  return superseded ? Drop({name.replica, *superseded}) : Result<void>();
 }
 
 // -- Writing -------------------------------------------------------------------------------------
@@ -121,11 +96,12 @@ Result<std::unique_ptr<SnapshotSink>> KvSnapshotStore::Create(const ReplicaRef& 
   if (Result<void> open = core_->fence.Check(); !open) return std::unexpected(open.error());
   Result<std::unique_ptr<KvBulk>> bulk = core_->kv->NewBulk();
   if (!bulk) return std::unexpected(bulk.error());
-  return std::make_unique<ImageSink>(*this, replica, next_number_.fetch_add(1), std::move(*bulk));
+  const ImageName name{replica, next_number_.fetch_add(1)};
+  return std::make_unique<ImageSink>(*this, name, std::move(*bulk));
 }
 
-Result<void> KvSnapshotStore::Enter(const ReplicaRef& replica, std::uint64_t number,
-                                    const ImageRecord& image, KvBulk& bulk) {
+Result<void> KvSnapshotStore::Enter(const ImageName& name, const ImageRecord& image, KvBulk& bulk) {
+  const ReplicaRef& replica = name.replica;
   if (Result<void> open = core_->fence.Check(); !open) return open;
   const Index index = image.record.index;
   Index entering_before;
@@ -152,22 +128,28 @@ Result<void> KvSnapshotStore::Enter(const ReplicaRef& replica, std::uint64_t num
       return entered;
     }
     if (images.newest && images.newest->image.record.index > index) {
-      superseded = number;
+      superseded = name.number;
     } else {
       if (images.newest) superseded = images.newest->number;
-      images.newest = Held{.number = number, .image = image};
+      images.newest = Held{.number = name.number, .image = image};
     }
   }
   const Witness::Note note{.replica = replica, .image = index};
   const Result<void> raised = core_->fence.Pass(core_->witness->Raise({&note, 1}));
   if (!raised) return raised;
   // The new one stands whatever becomes of the old one, which the next start would drop.
-  if (superseded) (void)Drop(replica, *superseded);
+  if (superseded) (void)Drop({replica, *superseded});
   return {};
 }
 
-Result<void> KvSnapshotStore::Drop(const ReplicaRef& replica, std::uint64_t number) {
-  return core_->fence.Pass(core_->kv->Drop(Space::kImages, ImageKeys(replica, number).range()));
+// The record goes last: as long as it stands, the next start finds what is left.
+Result<void> KvSnapshotStore::Drop(const ImageName& image) {
+  const Result<void> dropped =
+      core_->fence.Pass(core_->kv->Drop(Space::kImages, ChunkKeys(image).range()));
+  if (!dropped) return dropped;
+  const Key record = ImageRecordKey(image);
+  const Key behind = ImageRecordKey({image.replica, image.number + 1});
+  return core_->fence.Pass(core_->kv->Drop(Space::kImages, {record, behind}));
 }
 
 Result<void> KvSnapshotStore::Remove(const ReplicaRef& replica) {
@@ -179,7 +161,10 @@ Result<void> KvSnapshotStore::Remove(const ReplicaRef& replica) {
     const base::MutexLock lock(mutex_);
     images_.erase(replica);
   }
-  return core_->fence.Pass(core_->kv->Drop(Space::kImages, ImageKeys(replica).range()));
+  const Result<void> dropped =
+      core_->fence.Pass(core_->kv->Drop(Space::kImages, ChunkKeys(replica).range()));
+  if (!dropped) return dropped;
+  return core_->fence.Pass(core_->kv->Drop(Space::kImages, ImageRecordKeys(replica).range()));
 }
 
 // -- Reading -------------------------------------------------------------------------------------
@@ -195,7 +180,7 @@ Result<std::optional<raft::SnapshotRecord>> KvSnapshotStore::Newest(const Replic
 
 Result<std::unique_ptr<SnapshotReader>> KvSnapshotStore::Open(const ReplicaRef& replica,
                                                               Index index) {
-  ImageReader::Source source{.replica = replica, .name = Name(replica)};
+  ImageReader::Source source{.image = {replica, 0}, .name = Name(replica)};
   {
     const base::MutexLock lock(mutex_);
     const auto found = images_.find(replica);
@@ -204,10 +189,10 @@ Result<std::unique_ptr<SnapshotReader>> KvSnapshotStore::Open(const ReplicaRef& 
       return Fail(ErrorCode::kNotFound,
                   Name(replica) + " at " + std::to_string(index.value()) + " is not there");
     }
-    source.image = found->second.newest->number;
+    source.image.number = found->second.newest->number;
     source.bytes = found->second.newest->image.bytes;
   }
-  const std::uint64_t number = source.image;
+  const std::uint64_t number = source.image.number;
   auto reader = std::make_unique<ImageReader>(*core_->kv, std::move(source));
   // A newer one may have replaced it before the reader got hold of it.
   const base::MutexLock lock(mutex_);

@@ -10,6 +10,7 @@
 
 #include "base/mutex.h"
 #include "storage/image_record.h"
+#include "storage/keys.h"
 #include "storage/snapshot_store.h"
 #include "storage/store_core.h"
 
@@ -26,9 +27,8 @@ class KvSnapshotStore : public SnapshotStore {
   Result<std::unique_ptr<SnapshotReader>> Open(const ReplicaRef& replica, Index index) override;
   Result<void> Remove(const ReplicaRef& replica) override;
 
-  /// Lets a finished image with number `number` enter as the newest of `replica`.
-  Result<void> Enter(const ReplicaRef& replica, std::uint64_t number, const ImageRecord& image,
-                     KvBulk& bulk);
+  /// Lets a finished image enter as the newest of its replica.
+  Result<void> Enter(const ImageName& name, const ImageRecord& image, KvBulk& bulk);
 
  private:
   struct Held {
@@ -45,12 +45,11 @@ class KvSnapshotStore : public SnapshotStore {
 
   explicit KvSnapshotStore(std::shared_ptr<StoreCore> core) : core_(std::move(core)) {}
   Result<void> FindImages();
-  Result<void> FindImagesOf(const ReplicaRef& replica);
+  /// Takes an image that was found in, and drops what it or the newer one replaces.
+  Result<void> Found(const ImageName& name, Result<ImageRecord> image);
   Result<void> CheckWitness();
   Result<bool> IsRemoved(const ReplicaRef& replica);
-  Result<std::optional<std::uint64_t>> LastImage(const KeyRange& range);
-  Result<ImageRecord> ReadRecord(const ReplicaRef& replica, std::uint64_t number);
-  Result<void> Drop(const ReplicaRef& replica, std::uint64_t number);
+  Result<void> Drop(const ImageName& image);
   std::string Name(const ReplicaRef& replica) const;
 
   const std::shared_ptr<StoreCore> core_;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "logging/logger.h"
+#include "storage/advice.h"
 #include "storage/posix_file.h"
 #include "storage/wal_scan.h"
 
@@ -24,10 +25,8 @@ namespace {
 constexpr std::size_t kMaxCurrentBytes = 256;
 
 Result<void> Damaged(const std::filesystem::path& path, const LogJudgement& judgement) {
-  return Fail(ErrorCode::kDamaged,
-              path.string() + " is damaged at byte " + std::to_string(judgement.bad_at) +
-                  "; restore the data folder from a backup, or remove this host's replicas from "
-                  "their shards and add new ones in a new folder");
+  const std::string where = path.string() + " is damaged at byte ";
+  return Fail(ErrorCode::kDamaged, Advised(where + std::to_string(judgement.bad_at), kHostAdvice));
 }
 
 /// The number in `000012.log`.
@@ -102,10 +101,8 @@ Result<void> CheckManifest(const std::filesystem::path& database) {
   std::error_code failure;
   if (!name->starts_with("MANIFEST-") || name->find('/') != std::string::npos ||
       !std::filesystem::is_regular_file(manifest, failure)) {
-    return Fail(ErrorCode::kDamaged,
-                current.string() +
-                    " is damaged: it names no manifest that is there; restore the "
-                    "data folder from a backup");
+    const std::string text = current.string() + " is damaged: it names no manifest that is there";
+    return Fail(ErrorCode::kDamaged, Advised(text, kHostAdvice));
   }
   // An edit that is torn was never relied upon; RocksDB leaves it out by itself.
   const Result<LogJudgement> judgement = JudgeLogFile(manifest);

@@ -19,12 +19,8 @@ void MemoryDisk::Apply(Tables& tables, const Changes& changes) {
   for (const Change& change : changes) {
     Table& table = tables[static_cast<std::size_t>(change.space)];
     switch (change.kind) {
-      case Change::Kind::kPut:
-        table.insert_or_assign(change.key, change.value);
-        break;
-      case Change::Kind::kDelete:
-        table.erase(change.key);
-        break;
+      case Change::Kind::kPut: table.insert_or_assign(change.key, change.value); break;
+      case Change::Kind::kDelete: table.erase(change.key); break;
       case Change::Kind::kDeleteRange:
         if (change.key < change.end) {
           table.erase(table.lower_bound(change.key), table.lower_bound(change.end));

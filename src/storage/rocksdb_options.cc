@@ -40,12 +40,9 @@ constexpr std::size_t kMinBufferBytes = 1u << 20;
 
 const char* ColumnFamilyName(Space space) {
   switch (space) {
-    case Space::kState:
-      return "default";
-    case Space::kEntries:
-      return "entries";
-    case Space::kImages:
-      return "images";
+    case Space::kState: return "default";
+    case Space::kEntries: return "entries";
+    case Space::kImages: return "images";
   }
   return "";
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "logging/logger.h"
+#include "storage/advice.h"
 #include "storage/log_files.h"
 #include "storage/posix_file.h"
 #include "storage/stores.h"
@@ -34,20 +35,11 @@ void WarnOfFileSystem(const std::filesystem::path& directory, const logging::Log
   if (::statfs(directory.c_str(), &status) != 0) return;
   const char* kind = nullptr;
   switch (static_cast<unsigned long>(status.f_type)) {
-    case 0x01021994:
-      kind = "in memory (tmpfs)";
-      break;
-    case 0x858458f6:
-      kind = "in memory (ramfs)";
-      break;
-    case 0x6969:
-      kind = "on a network (NFS)";
-      break;
-    case 0xff534d42:
-      kind = "on a network (CIFS)";
-      break;
-    default:
-      return;
+    case 0x01021994: kind = "in memory (tmpfs)"; break;
+    case 0x858458f6: kind = "in memory (ramfs)"; break;
+    case 0x6969: kind = "on a network (NFS)"; break;
+    case 0xff534d42: kind = "on a network (CIFS)"; break;
+    default: return;
   }
   logger.Warning(directory.string() + " lies on a file system " + kind +
                  ": a power cut may cost what was acknowledged");
@@ -64,10 +56,7 @@ bool EmptyOrAbsent(const std::filesystem::path& path) {
 }
 
 std::unexpected<Error> Missing(const std::filesystem::path& path) {
-  return Fail(ErrorCode::kDamaged,
-              path.string() +
-                  " is missing; restore the data folder from a backup, or remove this "
-                  "host's replicas from their shards and add new ones in a new folder");
+  return Fail(ErrorCode::kDamaged, Advised(path.string() + " is missing", kHostAdvice));
 }
 
 // The witness is there before the database is: whichever is alone tells a first start that was
@@ -80,10 +69,14 @@ Result<std::unique_ptr<SlotFile>> OpenWitness(const std::filesystem::path& direc
     if (!EmptyOrAbsent(database)) return Missing(directory / kWitnessName);
     return CreateSlotFile(directory, kWitnessName);
   }
-  if (!(*file)->content().empty() && !Exists(database / "CURRENT")) {
-    return Missing(database / "CURRENT");
-  }
-  return file;
+  if (Exists(database / "CURRENT")) return file;
+  if (!(*file)->content().empty()) return Missing(database / "CURRENT");
+  // Nothing was ever acknowledged: RocksDB had not finished making its files.
+  std::error_code failure;
+  std::filesystem::remove_all(database, failure);
+  if (!failure) return file;
+  return std::unexpected(
+      SystemError(ErrorCode::kStorage, "cannot clear " + database.string(), failure.value()));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "base/byte_coding.h"
 #include "base/crc.h"
+#include "storage/advice.h"
 #include "storage/posix_file.h"
 
 namespace drumbeat::storage {
@@ -78,10 +79,7 @@ class DoubleSlotFile : public SlotFile {
       if (slot && (!newest || slot->sequence > newest->sequence)) newest = std::move(slot);
     }
     if (!newest) {
-      return Fail(ErrorCode::kDamaged, path_ +
-                                           " is damaged; restore the data folder from a "
-                                           "backup, or remove this host's replicas from their "
-                                           "shards and add new ones in a new folder");
+      return Fail(ErrorCode::kDamaged, Advised(path_ + " is damaged", kHostAdvice));
     }
     if (newest->format > kFormat) {
       return Fail(ErrorCode::kNewerFormat,

@@ -2,6 +2,7 @@
 #include "storage/store_core.h"
 
 #include "logging/logger.h"
+#include "storage/advice.h"
 #include "storage/keys.h"
 #include "storage/replica_log.h"
 
@@ -60,9 +61,7 @@ Result<void> WriteFence::Pass(const Result<void>& written) {
 
 std::string LostState(const std::string& where, const ReplicaRef& replica, std::string_view what) {
   return "the log store in " + where + " lost acknowledged state: " + std::string(what) + " of " +
-         logging::Name(replica) +
-         " is not there; restore the data folder from a backup, or remove this host's replicas "
-         "from their shards and add new ones in a new folder";
+         logging::Name(replica) + " is not there" + std::string(kHostAdvice);
 }
 
 Result<void> CheckLogs(const StoreCore& core) {
@@ -71,7 +70,7 @@ Result<void> CheckLogs(const StoreCore& core) {
     if (!missing) {
       return Fail(missing.error().code,
                   "the state of " + logging::Name(replica) + " in " + core.kv->name() +
-                      " cannot be read: " + std::string(missing.error().text()));
+                      " cannot be read: " + Advised(missing.error().text(), kHostAdvice));
     }
     if (!missing->empty()) {
       return Fail(ErrorCode::kDamaged, LostState(core.kv->name(), replica, *missing));
