@@ -31,9 +31,13 @@ struct FrameHeader {
   std::uint32_t payload_crc = 0;
 };
 
-/// Magic and header for a payload of these pieces' total (they are sent behind it in order).
+/// Magic and header for `payload`, which is sent behind it.
 std::array<char, kFramePrefixBytes> EncodeFramePrefix(FrameMethod method, std::string_view payload,
                                                       PayloadCheck check);
+/// The same for a payload of that size and CRC-32 (0 for PayloadCheck::kNone), maybe in pieces.
+std::array<char, kFramePrefixBytes> EncodeFramePrefix(FrameMethod method,
+                                                      std::uint64_t payload_bytes,
+                                                      std::uint32_t payload_crc);
 
 /// Reads the 18 bytes behind the magic. Refuses a wrong checksum, an unknown method, size 0 and a
 /// size beyond `max_payload_bytes`.

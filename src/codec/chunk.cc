@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/chunk.h"
+
+#include <utility>
+
+#include "codec/protobuf.h"
+#include "codec/records.h"
+
+namespace drumbeat::codec {
+namespace {
+
+/// The SnapshotFile record with nothing in it.
+std::string EmptyFileInfo() {
+  std::string out;
+  AppendField(out, 2, std::string_view());
+  AppendField(out, 3, 0);
+  AppendField(out, 4, 0);
+  return out;
+}
+
+}  // namespace
+
+EncodedChunk EncodeChunkAround(const Chunk& chunk) {
+  EncodedChunk around;
+  std::string& prefix = around.prefix;
+  AppendField(prefix, 1, chunk.shard.value());
+  AppendField(prefix, 2, chunk.to.value());
+  AppendField(prefix, 3, chunk.from.value());
+  AppendField(prefix, 4, chunk.chunk_id);
+  AppendField(prefix, 5, chunk.data.size());
+  AppendField(prefix, 6, chunk.chunk_count);
+  if (!chunk.data.empty()) {
+    base::AppendVarint(prefix, FieldTag(7, WireType::kBytes));
+    base::AppendVarint(prefix, chunk.data.size());
+  }
+  std::string& suffix = around.suffix;
+  AppendField(suffix, 8, chunk.index.value());
+  AppendField(suffix, 9, chunk.term.value());
+  AppendField(suffix, 10, EncodeMembership(chunk.membership));
+  AppendField(suffix, 12, chunk.file_path);
+  AppendField(suffix, 13, chunk.file_bytes);
+  AppendField(suffix, 14, chunk.deployment_id);
+  AppendField(suffix, 15, chunk.file_chunk_id);
+  AppendField(suffix, 16, chunk.file_chunk_count);
+  AppendField(suffix, 17, chunk.has_file_info ? 1 : 0);
+  AppendField(suffix, 18, EmptyFileInfo());
+  AppendField(suffix, 19, chunk.bin_version);
+  AppendField(suffix, 20, chunk.on_disk_index.value());
+  AppendField(suffix, 21, chunk.witness ? 1 : 0);
+  return around;
+}
+
+std::string EncodeChunk(const Chunk& chunk) {
+  EncodedChunk around = EncodeChunkAround(chunk);
+  return around.prefix + std::string(chunk.data.view()) + around.suffix;
+}
+
+Result<Chunk> DecodeChunk(const base::Bytes& payload) {
+  Chunk chunk;
+  chunk.deployment_id = 0;
+  chunk.bin_version = 0;
+  FieldReader fields(payload.view());
+  while (fields.Next()) {
+    switch (fields.number()) {
+      case 1: chunk.shard = ShardId(fields.Varint()); break;
+      case 2: chunk.to = ReplicaId(fields.Varint()); break;
+      case 3: chunk.from = ReplicaId(fields.Varint()); break;
+      case 4: chunk.chunk_id = fields.Varint(); break;
+      case 5: fields.Varint(); break;  // says no more than the data does
+      case 6: chunk.chunk_count = fields.Varint(); break;
+      case 7: {
+        const std::string_view data = fields.Bytes();
+        if (!data.empty()) {
+          chunk.data = payload.Slice(static_cast<std::size_t>(data.data() - payload.data()),
+                                     data.size());
+        }
+        break;
+      }
+      case 8: chunk.index = Index(fields.Varint()); break;
+      case 9: chunk.term = Term(fields.Varint()); break;
+      case 10: {
+        Result<Membership> members = DecodeMembership(fields.Bytes());
+        if (!members) return std::unexpected(members.error());
+        chunk.membership = std::move(*members);
+        break;
+      }
+      case 12: chunk.file_path = fields.Text(); break;
+      case 13: chunk.file_bytes = fields.Varint(); break;
+      case 14: chunk.deployment_id = fields.Varint(); break;
+      case 15: chunk.file_chunk_id = fields.Varint(); break;
+      case 16: chunk.file_chunk_count = fields.Varint(); break;
+      case 17: chunk.has_file_info = fields.Bool(); break;
+      case 18: fields.Bytes(); break;
+      case 19: chunk.bin_version = static_cast<std::uint32_t>(fields.Varint()); break;
+      case 20: chunk.on_disk_index = Index(fields.Varint()); break;
+      case 21: chunk.witness = fields.Bool(); break;
+      default: break;
+    }
+  }
+  if (!fields.ok()) return Fail(ErrorCode::kInvalidArgument, "cannot decode a snapshot chunk");
+  return chunk;
+}
+
+std::string ImageFileName(Index index) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string name = "snapshot-";
+  for (int shift = 60; shift >= 0; shift -= 4) {
+    name.push_back(kDigits[(index.value() >> shift) & 0xf]);
+  }
+  return name + ".gbsnap";
+}
+
+}  // namespace drumbeat::codec
