@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "raft/log.h"
+#include "raft/progress.h"
+#include "raft/quiesce.h"
+#include "raft/quorum.h"
+#include "raft/raft.h"
+#include "raft/rate_limit.h"
+#include "raft/read_index.h"
+
+namespace drumbeat::raft {
+
+/// The protocol behind raft.h, whose comments hold for the functions of the same names here.
+///
+/// Where to find what:
+///   core.cc         start, the clock, roles, members
+///   step.cc         what each role does with each message, and the rules of terms
+///   election.cc     campaigns and votes
+///   replication.cc  a leader's side of the log: proposals, appends, commit, snapshots
+///   following.cc    a follower's side of the log
+///   reads.cc        confirmed reads
+///   transfer.cc     handing leadership over
+///   output.cc       what the host gets
+class Core {
+ public:
+  Core(const Options& options, const StoredState& stored, const LogReader& log);
+
+  void Tick();
+  void Step(Envelope&& envelope);
+  void Propose(std::vector<Entry>&& entries);
+  void ReadIndex(ReadContext context);
+  void TransferLeadership(ReplicaId target);
+  void Saved(Term last_term, Index last_index);
+  void Applied(Index index);
+  void ConfigChangeApplied(Index index, bool accepted, const Membership& members);
+  void SnapshotRestored(const SnapshotRecord& snapshot);
+  void SnapshotStatus(ReplicaId to, bool failed);
+  void Unreachable(ReplicaId to);
+
+  bool HasOutput() const;
+  Output TakeOutput();
+
+  Role role() const { return role_; }
+  Term term() const { return term_; }
+  ReplicaId leader() const { return leader_; }
+  Index committed() const { return log_.committed(); }
+  bool quiesced() const { return quiescence_.asleep(); }
+  Status status();
+  std::uint64_t in_memory_bytes() const { return log_.bytes(); }
+  const std::optional<std::string>& complaint() const { return complaint_; }
+
+ private:
+  /// Who sent a message, and in which term.
+  struct Sender {
+    ReplicaId id;
+    Term term;
+  };
+  /// Counts the ticks to the next campaign; starts anew when the leader, or a candidate that gets
+  /// the vote, is heard of. On a leader: to the next check of its quorum.
+  struct ElectionTimer {
+    std::uint64_t elapsed = 0;
+    std::uint64_t timeout = 0;
+  };
+  struct Transfer {
+    ReplicaId target;
+    bool told = false;
+  };
+  enum class CampaignCause : std::uint8_t { kTimeout, kToldByLeader };
+  enum class Timers : std::uint8_t { kRestart, kKeep };
+  /// Whose proposals: only local ones are reported when they are dropped.
+  enum class Origin : std::uint8_t { kLocal, kForwarded };
+  struct RoleTable;  // step.cc
+
+  // -- core.cc -----------------------------------------------------------------------------------
+  void FollowerTick();
+  void LeaderTick();
+  void LeaderElectionTimeout();
+  void ReportSize();
+  /// Something happened that a sleeping replica has to be awake for.
+  void WakeUp();
+  void OnWoken();
+  bool MaySleep() const;
+  void TellVotersOfSleep();
+  void BecomeFollower(Term term, ReplicaId leader, Timers timers = Timers::kRestart);
+  void BecomePreCandidate();
+  void BecomeCandidate();
+  void BecomeLeader();
+  /// What every change of role or term forgets.
+  void ResetRole(Timers timers);
+  void SetLeader(ReplicaId leader);
+  Role PassiveRole() const;
+  void RestartElectionTimer();
+  void SetMembers(const Membership& members);
+  void OnMembersChanged();
+  MemberProgress* FindMember(ReplicaId id);
+  const MemberProgress* FindMember(ReplicaId id) const;
+  bool IsVoter() const;
+  std::size_t Quorum() const { return QuorumSize(voting_); }
+  /// The own vote alone is the quorum.
+  bool Alone() const { return IsVoter() && voting_ == 1; }
+  void Send(ReplicaId to, Message&& message) { SendWithTerm(to, term_, std::move(message)); }
+  void SendWithTerm(ReplicaId to, Term term, Message&& message);
+
+  // -- step.cc -----------------------------------------------------------------------------------
+  bool IsAddressedHere(const Envelope& envelope) const;
+  template <class M>
+  void StepMessage(Sender sender, M& message);
+  template <class M>
+  bool SettleTerm(Sender sender, const M& message);
+  template <class M>
+  bool SettleHigherTerm(Sender sender, const M& message);
+  template <class M>
+  void AnswerLowerTerm(Sender sender);
+  /// The leader was heard of within an election timeout, so nobody is elected against it (thesis
+  /// 4.2.3 and 6.2).
+  bool InLease() const;
+  /// Follows the leader of this term. False when it is known to be another one.
+  bool Follow(ReplicaId leader);
+  void OnQuiesceNotice();
+
+  // -- election.cc -------------------------------------------------------------------------------
+  bool MayCampaign() const;
+  void Campaign(CampaignCause cause);
+  void StartPreVote();
+  void StartElection(CampaignCause cause);
+  void OnTallied();
+  template <class Request>
+  void AskForVotes(Term term, CampaignCause cause);
+  void HandleRequestVote(Sender sender, const RequestVote& request);
+  void HandleRequestPreVote(Sender sender, const RequestPreVote& request);
+  void HandleVote(Sender sender, bool rejected);
+  void HandlePreVote(Sender sender, bool rejected);
+
+  // -- replication.cc ----------------------------------------------------------------------------
+  void Relay(std::vector<Entry>&& entries, Origin origin);
+  void ProposeAsLeader(std::vector<Entry>&& entries, Origin origin);
+  std::optional<DropReason> WhyDropped(const Entry& entry, Origin origin);
+  void Drop(Entry&& entry, DropReason reason, Origin origin);
+  void HandleAppendReply(Sender sender, const AppendReply& reply);
+  void HandleHeartbeatReply(Sender sender, const HeartbeatReply& reply);
+  void SendAppends();
+  void SendAppendsTo(MemberProgress& member);
+  bool SendAppend(MemberProgress& member, std::uint64_t max_bytes);
+  void SendSnapshotTo(MemberProgress& member);
+  void SendHeartbeats();
+  void SendHeartbeat(const MemberProgress& member, ReadContext context);
+  void CountOwnLog();
+  void AdvanceCommit();
+  bool HasCommittedInTerm() const;
+
+  // -- following.cc ------------------------------------------------------------------------------
+  void HandleAppendEntries(ReplicaId leader, AppendEntries& request);
+  void HandleHeartbeat(ReplicaId leader, const Heartbeat& heartbeat);
+  void HandleInstallSnapshot(Sender sender, const InstallSnapshot& install);
+  void Restore(const SnapshotRecord& snapshot);
+  void Acknowledge(ReplicaId leader, Index index);
+
+  // -- reads.cc ----------------------------------------------------------------------------------
+  void AddRead(ReadContext context, ReplicaId from);
+  void ConfirmReads();
+  void AnswerRead(const PendingRead& read);
+  void DropReads();
+  void HandleReadIndexRequest(Sender sender, const ReadIndexRequest& request);
+  void HandleReadIndexReply(ReplicaId leader, const ReadIndexReply& reply);
+  void SendReadHeartbeats();
+
+  // -- transfer.cc -------------------------------------------------------------------------------
+  void StartTransfer(ReplicaId target);
+  ReplicaId BestSuccessor() const;
+  void TellTransferTarget();
+
+  // -- output.cc ---------------------------------------------------------------------------------
+  HardState CurrentHardState() const;
+  void FillHardState(Output& out);
+
+  const Options options_;
+  const Inflight::Limits inflight_limits_;
+  base::Random random_;
+
+  Role role_ = Role::kFollower;
+  Term term_;
+  ReplicaId vote_;
+  ReplicaId leader_;
+  Log log_;
+  /// What a restart has to apply again: it may hold membership changes, so no campaign before.
+  const Index replayed_;
+
+  /// As applied here; `members_` has one element for each, by id. Their progress only has a
+  /// meaning on a leader.
+  Membership membership_;
+  std::vector<MemberProgress> members_;
+  std::size_t voting_ = 0;
+
+  ElectionTimer election_;
+  std::uint64_t silence_ = 0;  // ticks since the leader was heard of, also those slept through
+  std::uint64_t heartbeat_elapsed_ = 0;
+  std::uint64_t report_elapsed_ = 0;
+  Quiescence quiescence_;
+  RateLimiter rate_limiter_;
+
+  VoteTally tally_;                   // of a candidate or pre-candidate
+  std::optional<Transfer> transfer_;  // of a leader
+  Index first_of_term_;               // a leader's first entry
+  ReadQueue reads_;                   // of a leader
+  ForwardedReads forwarded_reads_;    // of a follower
+  bool appends_due_ = false;          // of a leader: something to send may be there
+  bool read_heartbeats_due_ = false;  // of a leader: a read was added
+
+  /// Received, not handed out yet.
+  std::optional<SnapshotRecord> received_snapshot_;
+  /// Index of the snapshot that the state machine has yet to recover from; 0: none.
+  Index restoring_;
+
+  Output out_;
+  HardState handed_;     // the last one that was handed out
+  Index synced_commit_;  // the commit index in the last one that had to be synced
+  Term durable_term_;
+  LeaderChange announced_;
+  std::optional<std::string> complaint_;
+};
+
+}  // namespace drumbeat::raft

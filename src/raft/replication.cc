@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "raft/core.h"
+
+namespace drumbeat::raft {
+namespace {
+
+/// What a witness gets to keep of an entry.
+Entry WitnessCopy(const Entry& entry) {
+  Entry copy;
+  copy.term = entry.term;
+  copy.index = entry.index;
+  copy.type = EntryType::kMetadata;
+  return copy;
+}
+
+void ReduceForWitness(std::vector<Entry>& entries) {
+  for (Entry& entry : entries) {
+    if (entry.type != EntryType::kConfigChange) entry = WitnessCopy(entry);
+  }
+}
+
+std::uint64_t SizeOf(const std::vector<Entry>& entries) {
+  std::uint64_t bytes = 0;
+  for (const Entry& entry : entries) bytes += EntrySize(entry);
+  return bytes;
+}
+
+/// Entries that no client makes and that would end every Dragonboat member that applies them.
+bool IsFitForLog(const Entry& entry) {
+  switch (entry.type) {
+    case EntryType::kConfigChange: return true;
+    case EntryType::kMetadata: return false;
+    case EntryType::kEncoded:
+      return entry.key != 0 && entry.client_id != 0 && !entry.command.empty();
+    case EntryType::kApplication: return entry.key != 0 && entry.client_id != 0;
+  }
+  return false;
+}
+
+}  // namespace
+
+// -- Proposals ------------------------------------------------------------------------------------
+
+void Core::Propose(std::vector<Entry>&& entries) {
+  if (entries.empty()) return;
+  WakeUp();
+  if (role_ == Role::kLeader) return ProposeAsLeader(std::move(entries), Origin::kLocal);
+  Relay(std::move(entries), Origin::kLocal);
+}
+
+void Core::Relay(std::vector<Entry>&& entries, Origin origin) {
+  const bool relays = (role_ == Role::kFollower || role_ == Role::kNonVoting) && leader_;
+  ForwardedProposal forwarded;
+  for (Entry& entry : entries) {
+    if (!relays) {
+      Drop(std::move(entry), DropReason::kNoLeader, origin);
+    } else if (origin == Origin::kLocal && entry.type != EntryType::kConfigChange &&
+               rate_limiter_.Limited(log_.bytes())) {
+      Drop(std::move(entry), DropReason::kBusy, origin);
+    } else {
+      forwarded.entries.push_back(std::move(entry));
+    }
+  }
+  if (!forwarded.entries.empty()) SendWithTerm(leader_, Term{0}, std::move(forwarded));
+}
+
+void Core::ProposeAsLeader(std::vector<Entry>&& entries, Origin origin) {
+  for (Entry& entry : entries) {
+    if (const auto reason = WhyDropped(entry, origin)) {
+      Drop(std::move(entry), *reason, origin);
+      continue;
+    }
+    log_.Append(term_, std::move(entry));
+    appends_due_ = true;
+  }
+}
+
+std::optional<DropReason> Core::WhyDropped(const Entry& entry, Origin origin) {
+  if (transfer_) return DropReason::kNoLeader;
+  if (origin == Origin::kForwarded && !IsFitForLog(entry)) return DropReason::kNoLeader;
+  if (entry.type == EntryType::kConfigChange) {
+    // Thesis 4.1: one at a time. So every message that brings a change also brings the commit
+    // index of the one before, which those who may campaign have then applied.
+    if (log_.HasUnappliedChange(log_.last())) return DropReason::kChangeInProgress;
+    return std::nullopt;
+  }
+  // Those who passed theirs on were told so late that they get some slack.
+  const std::uint64_t bytes = log_.bytes();
+  const bool limited = rate_limiter_.Limited(bytes);
+  if (!limited) return std::nullopt;
+  if (origin == Origin::kForwarded && bytes / 2 < rate_limiter_.max_bytes()) return std::nullopt;
+  return DropReason::kBusy;
+}
+
+void Core::Drop(Entry&& entry, DropReason reason, Origin origin) {
+  if (origin == Origin::kForwarded) return;  // whoever made it waits elsewhere and will time out
+  out_.dropped_proposals.push_back({.entry = std::move(entry), .reason = reason});
+}
+
+// -- Answers --------------------------------------------------------------------------------------
+
+void Core::HandleAppendReply(Sender sender, const AppendReply& reply) {
+  MemberProgress& member = *FindMember(sender.id);
+  if (reply.index > log_.last()) return;  // nobody has what was never sent
+  member.set_active(true);
+  appends_due_ = true;
+  if (reply.rejected) {
+    member.Reject(reply.index, reply.hint);
+    return;
+  }
+  if (!member.Accept(reply.index)) return;
+  if (member.voting()) AdvanceCommit();
+  TellTransferTarget();
+}
+
+void Core::HandleHeartbeatReply(Sender sender, const HeartbeatReply& reply) {
+  MemberProgress& member = *FindMember(sender.id);
+  member.set_active(true);
+  member.HeartbeatAnswered(log_.last());
+  appends_due_ = true;
+  if (!reply.context || !member.voting()) return;
+  if (const auto sequence = reads_.SequenceOf(reply.context)) {
+    member.ConfirmRead(*sequence);
+    ConfirmReads();
+  }
+}
+
+void Core::Unreachable(ReplicaId to) {
+  if (to == leader_) WakeUp();
+  if (role_ != Role::kLeader) return;
+  if (MemberProgress* member = FindMember(to)) member->Unreachable();
+}
+
+void Core::SnapshotStatus(ReplicaId to, bool failed) {
+  if (role_ != Role::kLeader) return;
+  if (MemberProgress* member = FindMember(to)) member->EndSnapshot(failed);
+}
+
+// -- Commit ---------------------------------------------------------------------------------------
+
+void Core::Saved(Term last_term, Index last_index) {
+  durable_term_ = handed_.term;
+  log_.Saved(last_term, last_index);
+  if (role_ == Role::kLeader) CountOwnLog();
+}
+
+void Core::Applied(Index index) { log_.Applied(index); }
+
+// A leader may send before its own disk is done, but it counts itself only then (thesis 10.2.1).
+void Core::CountOwnLog() {
+  FindMember(options_.replica)->SetOwnMatch(log_.saved());
+  AdvanceCommit();
+}
+
+void Core::AdvanceCommit() {
+  std::vector<Index> matches;
+  matches.reserve(members_.size());
+  for (const MemberProgress& member : members_) {
+    if (member.voting()) matches.push_back(member.match());
+  }
+  const Index index = QuorumValue<Index>(matches);
+  // Raft section 5.4.2: entries of older terms are committed only along with one of this term.
+  if (index <= log_.committed() || log_.TermAt(index) != term_) return;
+  const bool first = !HasCommittedInTerm();
+  log_.CommitTo(index);
+  appends_due_ = true;
+  if (first) {
+    reads_.SetIndex(index);
+    ConfirmReads();
+    read_heartbeats_due_ = !reads_.empty();
+  }
+}
+
+bool Core::HasCommittedInTerm() const { return log_.committed() >= first_of_term_; }
+
+// -- Sending --------------------------------------------------------------------------------------
+
+void Core::SendAppends() {
+  appends_due_ = false;
+  for (MemberProgress& member : members_) {
+    if (member.id() != options_.replica) SendAppendsTo(member);
+  }
+}
+
+void Core::SendAppendsTo(MemberProgress& member) {
+  bool sent = false;
+  while (member.next() <= log_.last() && member.MaySendEntries(inflight_limits_) &&
+         SendAppend(member, std::max<std::uint64_t>(1, options_.max_append_bytes))) {
+    sent = true;
+  }
+  if (!sent && member.OwesEmpty(log_.committed())) SendAppend(member, 0);
+}
+
+/// `max_bytes` 0: no entries. Returns whether entries were sent.
+bool Core::SendAppend(MemberProgress& member, std::uint64_t max_bytes) {
+  const Index previous = member.next() - 1;
+  const std::optional<Term> previous_term = log_.TermAt(previous);
+  std::optional<std::vector<Entry>> entries(std::in_place);
+  if (max_bytes > 0) entries = log_.Read(member.next(), max_bytes);
+  if (!previous_term || !entries) {
+    SendSnapshotTo(member);
+    return false;
+  }
+  const std::uint64_t bytes = SizeOf(*entries);
+  const Index last = previous + entries->size();
+  if (member.kind() == MemberKind::kWitness) ReduceForWitness(*entries);
+  // Before the own save, unless nothing but that save makes them committed (a quorum of one), or
+  // the term itself might be used again after a crash.
+  const bool early = !Alone() && durable_term_ == term_;
+  auto& messages = early ? out_.messages_now : out_.messages_after_save;
+  messages.push_back({.shard = options_.shard,
+                      .from = options_.replica,
+                      .to = member.id(),
+                      .term = term_,
+                      .message = AppendEntries{.previous = previous,
+                                               .previous_term = *previous_term,
+                                               .commit = log_.committed(),
+                                               .entries = *std::move(entries)}});
+  member.Sent(last, bytes, log_.committed());
+  return last > previous;
+}
+
+void Core::SendSnapshotTo(MemberProgress& member) {
+  if (!member.active()) return;  // not into the void
+  const SnapshotRecord& newest = log_.newest_snapshot();
+  DRUMBEAT_CHECK(newest.index + 1 >= log_.first(), "a snapshot stands for what was cut off");
+  SendSnapshot request{.to = member.id(), .snapshot = newest};
+  if (member.kind() == MemberKind::kWitness) {
+    request.snapshot.witness = true;
+    request.snapshot.image_bytes = 0;
+    request.snapshot.on_disk_index = Index{0};
+  }
+  member.BeginSnapshot(newest.index);
+  out_.snapshots_to_send.push_back(std::move(request));
+}
+
+void Core::SendHeartbeats() {
+  const ReadContext newest =
+      HasCommittedInTerm() ? reads_.newest().value_or(ReadContext{}) : ReadContext{};
+  for (const MemberProgress& member : members_) {
+    if (member.id() == options_.replica) continue;
+    SendHeartbeat(member, member.voting() ? newest : ReadContext{});
+  }
+}
+
+// Never beyond what the member is known to have: Dragonboat's would end.
+void Core::SendHeartbeat(const MemberProgress& member, ReadContext context) {
+  Send(member.id(),
+       Heartbeat{.commit = std::min(member.match(), log_.committed()), .context = context});
+}
+
+}  // namespace drumbeat::raft
