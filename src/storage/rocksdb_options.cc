@@ -75,6 +75,8 @@ rocksdb::DBOptions MakeDbOptions(const RocksDbKvOptions& options, const logging:
   db.avoid_flush_during_shutdown = true;
   db.avoid_flush_during_recovery = true;
   db.max_total_wal_size = 4 * options.memory_bytes;
+  // Else the state's buffer, which hardly ever fills, would keep every log since its last flush.
+  db.atomic_flush = true;
 
   db.max_open_files = 512;
   db.skip_stats_update_on_db_open = true;

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "storage/child_process.h"
+#include "storage/faulty_env.h"
+#include "storage/store_fixture.h"
+#include "storage/stores.h"
+#include "storage/temp_folder.h"
+#include "storage/test_log.h"
+
+// What a disk that fails does to the stores on RocksDB.
+namespace drumbeat::storage {
+namespace {
+
+namespace fs = std::filesystem;
+using Fault = FaultyFileSystem::Fault;
+
+class RocksDbFailureTest : public testing::Test {
+ protected:
+  fs::path directory() const { return folder_.path() / "stores"; }
+
+  Stores OpenFaulty() {
+    auto stores = OpenRocksDbStoresOn({.directory = directory(), .memory_bytes = 4u << 20},
+                                      NoLogger(), env_.get());
+    EXPECT_TRUE(stores.has_value()) << stores.error().message;
+    return std::move(*stores);
+  }
+  static void ExpectWriteFailed(const Result<void>& result) {
+    ASSERT_FALSE(result.has_value());
+    EXPECT_EQ(result.error().code, ErrorCode::kWriteFailed) << result.error().message;
+  }
+
+  TempFolder folder_;
+  std::shared_ptr<FaultyFileSystem::Plan> plan_ = std::make_shared<FaultyFileSystem::Plan>();
+  std::unique_ptr<rocksdb::Env> env_ =
+      rocksdb::NewCompositeEnv(std::make_shared<FaultyFileSystem>(plan_));
+};
+
+TEST_F(RocksDbFailureTest, EverySyncedSaveReachesTheDisk) {
+  Stores stores = OpenFaulty();
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    const int before = plan_->syncs;
+    ASSERT_TRUE(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(i, i + 1, 1)).has_value());
+    EXPECT_GT(plan_->syncs, before);
+  }
+  const int before = plan_->syncs;
+  const auto more = MakeEntries(21, 22, 1);
+  ASSERT_TRUE(SaveEntries(*stores.log, Replica(1, 1), more, Sync::kNo).has_value());
+  EXPECT_EQ(plan_->syncs, before);
+}
+
+// S-01: after a sync that failed nothing is written any more, and what was acknowledged is there.
+TEST_F(RocksDbFailureTest, AFailedSyncIsFinal) {
+  for (int skip = 0; skip < 12; ++skip) {
+    SCOPED_TRACE(skip);
+    fs::remove_all(directory());
+    std::uint64_t acknowledged = 0;
+    {
+      Stores stores = OpenFaulty();
+      plan_->skip = skip;
+      plan_->fault = Fault::kSync;
+      for (std::uint64_t i = 1; i <= 15; ++i) {
+        const Result<void> saved =
+            SaveEntries(*stores.log, Replica(1, 1), MakeEntries(i, i + 1, 1));
+        if (acknowledged + 1 == i && saved) {
+          acknowledged = i;
+        } else {
+          ExpectWriteFailed(saved);
+        }
+      }
+      EXPECT_EQ(acknowledged, static_cast<std::uint64_t>(skip));
+      EXPECT_EQ(plan_->fault, Fault::kNone) << "the disk has been fine again since";
+      ExpectWriteFailed(SaveEntries(*stores.log, Replica(9, 9), MakeEntries(1, 2, 1), Sync::kNo));
+      ExpectWriteFailed(stores.log->SaveBootstrap(Replica(9, 9), {.addresses = {}}));
+      ExpectWriteFailed(stores.log->CutThrough(Replica(1, 1), Index(1)));
+      ExpectWriteFailed(stores.log->Remove(Replica(1, 1)));
+      EXPECT_FALSE(stores.snapshots->Create(Replica(1, 1)).has_value());
+      // Reading goes on.
+      EXPECT_EQ(stores.log->Load(Replica(1, 1))->last, Index(acknowledged));
+    }
+    Stores stores = OpenFaulty();
+    const Index last = stores.log->Load(Replica(1, 1))->last;
+    EXPECT_GE(last, Index(acknowledged));
+    EXPECT_LE(last, Index(acknowledged + 1)) << "the one whose sync failed, at most";
+  }
+}
+
+TEST_F(RocksDbFailureTest, AFailedAppendIsFinal) {
+  for (const Fault fault : {Fault::kAppend, Fault::kAppendNoSpace}) {
+    fs::remove_all(directory());
+    {
+      Stores stores = OpenFaulty();
+      ASSERT_TRUE(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(1, 5, 1)).has_value());
+      plan_->fault = fault;
+      ExpectWriteFailed(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(5, 6, 1)));
+      ExpectWriteFailed(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(5, 6, 1)));
+    }
+    Stores stores = OpenFaulty();
+    EXPECT_EQ(stores.log->Load(Replica(1, 1))->last, Index(4));
+    EXPECT_TRUE(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(5, 6, 1)).has_value());
+  }
+}
+
+TEST_F(RocksDbFailureTest, AnImageThatCannotBeWrittenHarmsNothingElse) {
+  plan_->suffix = ".sst";
+  Stores stores = OpenFaulty();
+  for (const Fault fault : {Fault::kAppendNoSpace, Fault::kSync}) {
+    auto sink = stores.snapshots->Create(Replica(1, 1)).value();
+    plan_->fault = fault;
+    Result<void> failed = sink->Append(std::string(3u << 20, 'x'));
+    if (failed) failed = sink->Commit(MakeRecord(10, 1));
+    ASSERT_FALSE(failed.has_value());
+    EXPECT_EQ(failed.error().code, ErrorCode::kStorage) << failed.error().message;
+    EXPECT_FALSE(sink->Commit(MakeRecord(10, 1)).has_value()) << "an error is final";
+    sink.reset();
+    EXPECT_EQ(stores.snapshots->Newest(Replica(1, 1)).value(), std::nullopt);
+    EXPECT_TRUE(fs::is_empty(directory() / "staging"));
+  }
+  ASSERT_TRUE(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(1, 5, 1)).has_value());
+  auto sink = stores.snapshots->Create(Replica(1, 1)).value();
+  ASSERT_TRUE(sink->Append("now it works").has_value());
+  EXPECT_TRUE(sink->Commit(MakeRecord(11, 1)).has_value());
+}
+
+/// Fills a small file system until a save fails; then frees it and starts again.
+void FillDisk(const fs::path& directory) {
+  std::uint64_t acknowledged = 0;
+  {
+    auto stores = OpenStores(directory);
+    ASSERT_TRUE(stores.has_value()) << stores.error().message;
+    // An image that does not fit.
+    auto sink = stores->snapshots->Create(Replica(1, 1)).value();
+    Result<void> appended;
+    for (int i = 0; i < 80 && appended; ++i) appended = sink->Append(std::string(1u << 20, 'i'));
+    ASSERT_FALSE(appended.has_value());
+    EXPECT_EQ(appended.error().code, ErrorCode::kStorage) << appended.error().message;
+    sink.reset();
+    // The log goes on, until it fills the disk itself.
+    Result<void> saved;
+    for (std::uint64_t i = 1; i <= 4000 && saved; ++i) {
+      saved = SaveEntries(*stores->log, Replica(1, 1), MakeEntries(i, i + 1, 1, 20'000));
+      if (saved) acknowledged = i;
+    }
+    ASSERT_FALSE(saved.has_value());
+    EXPECT_EQ(saved.error().code, ErrorCode::kWriteFailed) << saved.error().message;
+    EXPECT_GT(acknowledged, 20u);
+  }
+  fs::remove(directory.parent_path() / "ballast");
+  auto stores = OpenStores(directory);
+  ASSERT_TRUE(stores.has_value()) << stores.error().message;
+  const auto stored = stores->log->Load(Replica(1, 1));
+  ASSERT_TRUE(stored.has_value()) << stored.error().message;
+  EXPECT_GE(stored->last, Index(acknowledged));
+  const std::uint64_t next = stored->last.value() + 1;
+  EXPECT_TRUE(SaveEntries(*stores->log, Replica(1, 1), MakeEntries(next, next + 1, 1)).has_value());
+}
+
+// S-13.
+TEST_F(RocksDbFailureTest, AFullDiskCostsNothingThatWasAcknowledged) {
+  const fs::path disk = folder_.path() / "disk";
+  fs::create_directories(disk);
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=24m") != 0) {
+    std::cerr << "SKIPPED: no permission to mount a small file system\n";
+    GTEST_SKIP() << "no permission to mount a small file system";
+  }
+  WriteFile(disk / "ballast", std::string(10u << 20, 'b'));
+  FillDisk(disk / "stores");
+  EXPECT_EQ(::umount(disk.c_str()), 0);
+}
+
+}  // namespace
+}  // namespace drumbeat::storage

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "contract/store_samples.h"
+#include "storage/rocksdb_stores.h"
+
+namespace drumbeat::storage {
+
+/// Opens stores with small buffers in `directory`.
+Result<Stores> OpenStores(const std::filesystem::path& directory);
+
+/// Everything that the stores hold, as text: equal texts mean equal states. An error of any read is
+/// returned as it is.
+Result<std::string> Describe(Stores& stores);
+
+/// The same, of a folder. Errors of opening are returned as they are.
+Result<std::string> DescribeFolder(const std::filesystem::path& directory);
+
+std::string ReadFile(const std::filesystem::path& path);
+void WriteFile(const std::filesystem::path& path, const std::string& bytes);
+
+/// Regular files below `directory`, relative to it, sorted.
+std::vector<std::filesystem::path> FilesBelow(const std::filesystem::path& directory);
+/// The one of them with the highest number in its name and this extension.
+std::filesystem::path NewestLog(const std::filesystem::path& directory);
+
+}  // namespace drumbeat::storage
