@@ -9,7 +9,7 @@ endfunction()
 # The first C++ block after the heading of README.md.
 function(extract_example to)
   file(READ ${SOURCE_DIR}/README.md text)
-  string(FIND "${text}" "\n## The library in 30 lines\n" heading)
+  string(FIND "${text}" "\n## The library on one page\n" heading)
   if(heading EQUAL -1)
     message(FATAL_ERROR "README.md has no section for the library")
   endif()

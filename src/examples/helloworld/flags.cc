@@ -159,10 +159,12 @@ std::expected<Flags, EarlyExit> ParseFlags(const std::vector<std::string>& argum
   Texts texts;
   app.add_option("--replicaid", texts.replica_id, "Which replica this is (default 1)")
       ->option_text("N")
+      ->type_name("value")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--addr", texts.address,
                  "Where it is reached (default localhost:6300N for replicas 1, 2 and 3)")
       ->option_text("HOST:PORT")
+      ->type_name("value")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--join", texts.join, "It was added to the group with the add command")
       ->option_text(" ")
@@ -176,6 +178,8 @@ std::expected<Flags, EarlyExit> ParseFlags(const std::vector<std::string>& argum
     return std::unexpected(EarlyExit{.status = 0, .to_stdout = app.help(), .to_stderr = {}});
   } catch (const CLI::CallForVersion&) {
     return std::unexpected(EarlyExit{.status = 0, .to_stdout = version + "\n", .to_stderr = {}});
+  } catch (const CLI::ExtrasError&) {
+    return std::unexpected(BadUsage(app, "not a flag of this program: " + app.remaining().front()));
   } catch (const CLI::ParseError& error) {
     return std::unexpected(BadUsage(app, error.what()));
   }
