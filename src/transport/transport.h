@@ -8,8 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "codec/chunk.h"
 #include "drumbeat/error.h"
+
+#include "codec/chunk.h"
 #include "raft/message.h"
 
 namespace drumbeat::transport {
@@ -29,9 +30,10 @@ class TransportHandler {
   /// False: refused, the connection is closed.
   virtual bool OnChunk(codec::Chunk chunk) = 0;
 
-  /// A connection to `address` could not be made or broke; what was queued for it is lost.
+  /// A connection to `address` could not be made or broke; what was sent lately may be lost. Told
+  /// once, until OnConnected() is.
   virtual void OnUnreachable(const std::string& address, const std::string& reason) = 0;
-  /// A connection for messages to `address` stands.
+  /// A connection for messages to `address` stands, for the first time or again.
   virtual void OnConnected(const std::string& address) = 0;
 };
 

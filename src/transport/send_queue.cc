@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/send_queue.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "codec/message_batch.h"
+
+namespace drumbeat::transport {
+
+void SendQueue::Push(raft::Envelope message, Time now) {
+  const std::size_t bytes = codec::EncodedMessageSize(message);
+  if (bytes > limits_.max_bytes || limits_.max_messages == 0) {
+    ++dropped_;
+    return;
+  }
+  while (size() >= limits_.max_messages || bytes_ + bytes > limits_.max_bytes) DropFront();
+  messages_.push_back({.envelope = std::move(message), .bytes = bytes, .queued_at = now});
+  bytes_ += bytes;
+}
+
+void SendQueue::Expire(Time oldest) {
+  while (!empty() && front().queued_at < oldest) DropFront();
+}
+
+void SendQueue::TakeBatch(std::size_t max_bytes, std::vector<QueuedMessage>& batch) {
+  if (first_ == 0 && bytes_ <= max_bytes) {
+    messages_.swap(batch);
+    bytes_ = 0;
+    return;
+  }
+  std::size_t taken = 0;
+  while (!empty() && (batch.empty() || taken + front().bytes <= max_bytes)) {
+    taken += front().bytes;
+    batch.push_back(std::move(messages_[first_]));
+    ++first_;
+  }
+  bytes_ -= taken;
+  ForgetTaken();
+}
+
+void SendQueue::DropFront() {
+  bytes_ -= front().bytes;
+  messages_[first_] = {};
+  ++first_;
+  ++dropped_;
+  ForgetTaken();
+}
+
+void SendQueue::ForgetTaken() {
+  // Half of them: each message is moved down at most once on average.
+  if (first_ * 2 < messages_.size()) return;
+  messages_.erase(messages_.begin(),
+                  std::next(messages_.begin(), static_cast<std::ptrdiff_t>(first_)));
+  first_ = 0;
+}
+
+}  // namespace drumbeat::transport

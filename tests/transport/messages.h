@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "raft/message.h"
+
+namespace drumbeat::transport {
+
+/// A heartbeat of shard `shard` from replica 1 to 2 that is known by its commit index.
+inline raft::Envelope HeartbeatOf(std::uint64_t shard, std::uint64_t commit) {
+  return {.shard = ShardId(shard),
+          .from = ReplicaId(1),
+          .to = ReplicaId(2),
+          .term = Term(3),
+          .message = raft::Heartbeat{.commit = Index(commit), .context = {}}};
+}
+
+inline std::uint64_t CommitOf(const raft::Envelope& envelope) {
+  const auto* heartbeat = std::get_if<raft::Heartbeat>(&envelope.message);
+  return heartbeat == nullptr ? 0 : heartbeat->commit.value();
+}
+
+/// An append with one entry of `bytes`.
+inline raft::Envelope AppendOf(std::uint64_t shard, std::uint64_t index, std::size_t bytes) {
+  raft::Entry entry;
+  entry.term = Term(3);
+  entry.index = Index(index);
+  entry.type = raft::EntryType::kApplication;
+  entry.key = index;
+  entry.client_id = 7;
+  entry.command = base::Bytes::Copy(std::string(bytes, static_cast<char>('a' + index % 26)));
+  return {.shard = ShardId(shard),
+          .from = ReplicaId(1),
+          .to = ReplicaId(2),
+          .term = Term(3),
+          .message = raft::AppendEntries{.previous = Index(index - 1),
+                                         .previous_term = Term(3),
+                                         .commit = Index(index - 1),
+                                         .entries = {std::move(entry)}}};
+}
+
+}  // namespace drumbeat::transport
