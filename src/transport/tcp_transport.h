@@ -7,6 +7,7 @@
 #include <string>
 
 #include "drumbeat/error.h"
+
 #include "transport/transport.h"
 
 namespace drumbeat::logging {
@@ -27,7 +28,8 @@ struct TcpOptions {
   std::string raft_address;
   /// host:port to bind, names and IPv6 too; port 0 takes a free one.
   std::string listen_address;
-  /// A listening socket to take over instead, or -1.
+  /// A listening socket to take over instead, or -1. When making the transport fails, it remains
+  /// the caller's.
   int listen_fd = -1;
   std::uint64_t deployment_id = 1;
   std::optional<TlsFiles> tls;

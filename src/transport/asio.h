@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Boost 1.74 uses std::exchange without including its header.
+#include <utility>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace drumbeat::transport {
+
+namespace asio = boost::asio;
+using Tcp = asio::ip::tcp;
+using AsioError = boost::system::error_code;
+
+}  // namespace drumbeat::transport

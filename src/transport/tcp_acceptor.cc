@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/tcp_acceptor.h"
+
+#include <algorithm>
+#include <sys/resource.h>
+#include <tuple>
+#include <utility>
+
+namespace drumbeat::transport {
+namespace {
+
+constexpr Duration kPauseAfterError = std::chrono::milliseconds(100);
+/// Of all connections, the part that may be in a handshake.
+constexpr std::size_t kHandshakeShare = 4;
+
+std::size_t ConnectionLimit(std::size_t wanted) {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY) {
+    wanted = std::min<std::size_t>(wanted, files.rlim_cur / 2);
+  }
+  return std::max<std::size_t>(wanted, 1);
+}
+
+}  // namespace
+
+TcpAcceptor::TcpAcceptor(TcpContext& context, std::vector<Tcp::acceptor> acceptors)
+    : context_(context),
+      max_connections_(ConnectionLimit(context.options.max_connections)),
+      acceptors_(std::move(acceptors)) {
+  for (std::size_t i = 0; i < acceptors_.size(); ++i) pauses_.emplace_back(context.io);
+}
+
+void TcpAcceptor::Start() {
+  for (std::size_t i = 0; i < acceptors_.size(); ++i) Accept(i);
+}
+
+void TcpAcceptor::Stop() {
+  stopped_ = true;
+  AsioError ignored;
+  for (Tcp::acceptor& acceptor : acceptors_) acceptor.close(ignored);
+  for (asio::steady_timer& pause : pauses_) pause.cancel();
+  for (auto& [key, connection] : connections_) connection->Close();
+  connections_.clear();
+}
+
+void TcpAcceptor::Accept(std::size_t index) {
+  acceptors_[index].async_accept([this, index](const AsioError& error, Tcp::socket socket) {
+    OnAccepted(index, error, std::move(socket));
+  });
+}
+
+void TcpAcceptor::OnAccepted(std::size_t index, const AsioError& error, Tcp::socket socket) {
+  if (stopped_ || error == asio::error::operation_aborted) return;
+  if (error && error != asio::error::connection_aborted) return Pause(index, error);
+  if (!error) Admit(std::move(socket));
+  Accept(index);
+}
+
+void TcpAcceptor::Admit(Tcp::socket socket) {
+  if (connections_.size() >= max_connections_) CloseWorst(false);
+  if (context_.tls &&
+      CountShakingHands() >= std::max<std::size_t>(max_connections_ / kHandshakeShare, 1)) {
+    CloseWorst(true);
+  }
+  auto connection = std::make_shared<Connection>(
+      std::move(socket), context_.tls ? &context_.tls->accepting() : nullptr);
+  auto incoming = std::make_shared<TcpIncoming>(
+      context_, std::move(connection), [this](TcpIncoming* ended) { connections_.erase(ended); });
+  connections_.emplace(incoming.get(), incoming);
+  incoming->Start();
+}
+
+void TcpAcceptor::Pause(std::size_t index, const AsioError& error) {
+  WarnOfStranger(context_, "cannot accept a connection: " + error.message());
+  CloseWorst(false);
+  pauses_[index].expires_after(kPauseAfterError);
+  pauses_[index].async_wait([this, index](const AsioError& stopped) {
+    if (!stopped && !stopped_) Accept(index);
+  });
+}
+
+void TcpAcceptor::CloseWorst(bool only_shaking_hands) {
+  std::shared_ptr<TcpIncoming> worst;
+  for (const auto& [key, connection] : connections_) {
+    if (only_shaking_hands && !connection->shaking_hands()) continue;
+    if (worst == nullptr || std::tuple(connection->worth(), connection->last_used()) <
+                                std::tuple(worst->worth(), worst->last_used())) {
+      worst = connection;
+    }
+  }
+  if (worst == nullptr) return;
+  connections_.erase(worst.get());
+  worst->Close();
+}
+
+std::size_t TcpAcceptor::CountShakingHands() const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      connections_, [](const auto& entry) { return entry.second->shaking_hands(); }));
+}
+
+}  // namespace drumbeat::transport

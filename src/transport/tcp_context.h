@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "codec/frame.h"
+#include "logging/logger.h"
+#include "transport/asio.h"
+#include "transport/incoming_connection.h"
+#include "transport/log_limiter.h"
+#include "transport/outgoing_frame.h"
+#include "transport/resolver.h"
+#include "transport/tcp_transport.h"
+#include "transport/time.h"
+#include "transport/tls_context.h"
+#include "transport/token_bucket.h"
+#include "transport/transport.h"
+
+namespace drumbeat::transport {
+
+/// What the parts of one TCP transport share. They live no longer than it.
+struct TcpContext {
+  TcpContext(const TcpOptions& tcp_options, const logging::Logger& parent_logger)
+      : options(tcp_options),
+        logger(parent_logger.For("transport")),
+        send_bucket(options.snapshot_send_bytes_per_second),
+        receive_bucket(options.snapshot_receive_bytes_per_second) {
+    stamp.deployment_id = options.deployment_id;
+    stamp.source_address = options.raft_address;
+    stamp.check = options.tls ? codec::PayloadCheck::kNone : codec::PayloadCheck::kCrc32;
+    receive_budget.limit = 4 * options.max_frame_bytes;
+  }
+
+  Time Now() const { return Clock::now(); }
+
+  // Constant once the transport was made.
+  const TcpOptions options;
+  const logging::Logger logger;
+  FrameStamp stamp;
+  std::unique_ptr<TlsContext> tls;
+  /// Set by Start().
+  TransportHandler* handler = nullptr;
+
+  // The I/O thread's.
+  TokenBucket send_bucket;
+  TokenBucket receive_bucket;
+  ReceiveBudget receive_budget;
+  LogLimiter stranger_lines;
+  /// Bytes just read; empty between two events, so all connections share it.
+  static constexpr std::size_t kReadBufferBytes = 256u << 10;
+  struct alignas(64) ReadBuffer {
+    std::array<char, kReadBufferBytes> bytes;
+  };
+  std::unique_ptr<ReadBuffer> read_buffer = std::make_unique<ReadBuffer>();
+
+  // Safe from any thread. `io` has one thread: the I/O thread. The others take what may block on a
+  // disk off it: chunks on their way to the handler, and chunks on their way out. What waits in
+  // them when the transport ends is let go here, before what is above.
+  std::atomic<bool> stopping = false;
+  asio::io_context io{1};
+  asio::io_context chunks_in{1};
+  asio::io_context chunks_out{1};
+
+  // The I/O thread's.
+  Resolver resolver{io};
+};
+
+/// A warning that somebody else can cause at will, so a few of them at most.
+void WarnOfStranger(TcpContext& context, const std::string& text);
+
+}  // namespace drumbeat::transport

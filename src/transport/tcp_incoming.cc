@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/tcp_incoming.h"
+
+#include <array>
+#include <cerrno>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <system_error>
+#include <utility>
+
+#include "codec/chunk.h"
+#include "codec/message_batch.h"
+
+namespace drumbeat::transport {
+namespace {
+
+constexpr int kKeepaliveSeconds = 20;
+/// One TLS record's worth.
+constexpr std::size_t kSecureBufferBytes = 16u << 10;
+/// Far above any host name with a port.
+constexpr std::size_t kMaxSourceBytes = 512;
+
+IncomingConnection::Limits LimitsOf(const TcpContext& context) {
+  return {.max_frame_bytes = context.options.max_frame_bytes, .check = context.stamp.check};
+}
+
+/// Why a batch or chunk with these marks is not for us; empty when it is.
+std::string WhyForeign(const TcpContext& context, std::uint64_t deployment_id,
+                       std::uint32_t bin_version) {
+  if (deployment_id != context.options.deployment_id) {
+    return "its deployment id is " + std::to_string(deployment_id) + ", ours " +
+           std::to_string(context.options.deployment_id);
+  }
+  if (bin_version != codec::kBinVersion) {
+    return "its transport version is " + std::to_string(bin_version) + ", ours " +
+           std::to_string(codec::kBinVersion);
+  }
+  return {};
+}
+
+}  // namespace
+
+TcpIncoming::TcpIncoming(TcpContext& context, std::shared_ptr<Connection> connection,
+                         std::function<void(TcpIncoming*)> closed)
+    : context_(context),
+      connection_(std::move(connection)),
+      closed_(std::move(closed)),
+      incoming_(LimitsOf(context), context.receive_budget),
+      last_used_(context.Now()),
+      timer_(context.io) {}
+
+void TcpIncoming::Start() {
+  connection_->SetOptions(kKeepaliveSeconds);
+  connection_->secure() ? Handshake() : Read();
+}
+
+void TcpIncoming::Close() {
+  closed_ = nullptr;
+  End(false);
+}
+
+TcpIncoming::Worth TcpIncoming::worth() const {
+  if (chunk_under_way_) return Worth::kBusy;
+  return incoming_.frames() == 0 ? Worth::kStranger : Worth::kPeer;
+}
+
+void TcpIncoming::Handshake() {
+  shaking_hands_ = true;
+  timer_.expires_after(kHandshakeLimit);
+  timer_.async_wait([self = shared_from_this()](const AsioError& stopped) {
+    if (!stopped && self->shaking_hands_) self->WarnAndReset("TLS handshake: not done in 10 s");
+  });
+  connection_->Handshake(asio::ssl::stream_base::server,
+                         [self = shared_from_this()](const AsioError& error) {
+                           if (!self->connection_->socket().is_open()) return;
+                           self->shaking_hands_ = false;
+                           self->timer_.cancel();
+                           if (!error) return self->Read();
+                           self->WarnAndReset(HandshakeFailure(self->connection_->ssl(), error));
+                         });
+}
+
+void TcpIncoming::Read() {
+  WatchDeadline();
+  if (connection_->secure()) return ReadSecure();
+  connection_->socket().async_wait(Tcp::socket::wait_read,
+                                   [self = shared_from_this()](const AsioError& error) {
+                                     if (!error) self->ReadPlain();
+                                   });
+}
+
+void TcpIncoming::ReadPlain() {
+  if (!connection_->socket().is_open()) return;
+  // A payload under way goes to its place, whatever is behind it to the shared buffer.
+  const std::span<char> space = incoming_.Space();
+  std::array<char, TcpContext::kReadBufferBytes>& shared = context_.read_buffer->bytes;
+  std::array<iovec, 2> pieces{{{space.data(), space.size()}, {shared.data(), shared.size()}}};
+  msghdr header{};
+  header.msg_iov = pieces.data();
+  header.msg_iovlen = pieces.size();
+  const ssize_t count = ::recvmsg(connection_->descriptor(), &header, MSG_DONTWAIT);
+  if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return Read();
+  if (count <= 0) return End(false);
+  const auto got = static_cast<std::size_t>(count);
+  const std::size_t placed = std::min(got, space.size());
+  if (placed > 0) incoming_.Filled(placed, context_.Now());
+  Process({shared.data(), got - placed});
+}
+
+void TcpIncoming::ReadSecure() {
+  secure_buffer_.resize(kSecureBufferBytes);
+  connection_->ReadSome(asio::buffer(secure_buffer_),
+                        [self = shared_from_this()](const AsioError& error, std::size_t count) {
+                          if (error || !self->connection_->socket().is_open()) {
+                            return self->End(false);
+                          }
+                          self->Process({self->secure_buffer_.data(), count});
+                        });
+}
+
+void TcpIncoming::Process(std::string_view bytes) {
+  while (true) {
+    Arrival arrival = incoming_.Take(bytes, context_.Now());
+    if (arrival.kind == Arrival::Kind::kNothing) return Read();
+    if (!Handle(std::move(arrival), bytes)) return;
+  }
+}
+
+bool TcpIncoming::Handle(Arrival arrival, std::string_view rest) {
+  switch (arrival.kind) {
+    case Arrival::Kind::kNothing: return true;
+    case Arrival::Kind::kPoison: Confirm(); return false;
+    case Arrival::Kind::kBroken: WarnAndReset(arrival.reason); return false;
+    case Arrival::Kind::kFrame: break;
+  }
+  last_used_ = context_.Now();
+  if (arrival.method == codec::FrameMethod::kMessageBatch) return HandleBatch(arrival.payload);
+  HandleChunk(arrival.payload, rest);
+  return false;
+}
+
+bool TcpIncoming::HandleBatch(const base::Bytes& payload) {
+  Result<codec::MessageBatch> batch = codec::DecodeMessageBatch(payload);
+  if (!batch || batch->source_address.size() > kMaxSourceBytes) {
+    WarnAndReset(batch ? "the source address is too long" : std::string(batch.error().text()));
+    return false;
+  }
+  const std::string foreign = WhyForeign(context_, batch->deployment_id, batch->bin_version);
+  if (!foreign.empty()) {
+    WarnOfStranger(context_, "dropped messages of " + batch->source_address + " (" +
+                                 connection_->remote() + "): " + foreign);
+    return true;
+  }
+  if (batch->refused > 0) {
+    WarnOfStranger(context_, "dropped " + std::to_string(batch->refused) +
+                                 " malformed messages of " + batch->source_address + " (" +
+                                 connection_->remote() + ")");
+  }
+  if (!batch->messages.empty() && !context_.stopping) {
+    context_.handler->OnMessages(batch->source_address, std::move(batch->messages));
+  }
+  return true;
+}
+
+void TcpIncoming::HandleChunk(const base::Bytes& payload, std::string_view rest) {
+  Result<codec::Chunk> chunk = codec::DecodeChunk(payload);
+  if (!chunk) return WarnAndReset(std::string(chunk.error().text()));
+  const std::string foreign = WhyForeign(context_, chunk->deployment_id, chunk->bin_version);
+  if (!foreign.empty()) return WarnAndReset("refused a snapshot: " + foreign);
+  ReceiveBudget& budget = context_.receive_budget;
+  if (budget.used + payload.size() > budget.limit) {
+    return WarnAndReset("refused a snapshot: too many pieces of snapshots wait");
+  }
+  budget.used += chunk_bytes_ = payload.size();
+  rest_ = rest;
+  chunk_under_way_ = true;
+  asio::post(context_.chunks_in, [self = shared_from_this(), piece = std::move(*chunk)]() mutable {
+    const bool accepted =
+        !self->context_.stopping && self->context_.handler->OnChunk(std::move(piece));
+    asio::io_context& io = self->context_.io;
+    asio::post(io, [self = std::move(self), accepted] { self->OnChunkHandled(accepted); });
+  });
+}
+
+void TcpIncoming::OnChunkHandled(bool accepted) {
+  context_.receive_budget.used -= chunk_bytes_;
+  if (!connection_->socket().is_open()) return;
+  if (!accepted) return End(true);
+  const Time now = context_.Now();
+  last_used_ = now;
+  context_.receive_bucket.Take(chunk_bytes_, now);
+  const auto go_on = [self = shared_from_this()](const AsioError& stopped) {
+    if (stopped || !self->connection_->socket().is_open()) return;
+    self->chunk_under_way_ = false;
+    self->timer_at_.reset();
+    const std::string rest = std::move(self->rest_);
+    self->Process(rest);
+  };
+  if (context_.receive_bucket.Free(now)) return go_on({});
+  timer_.expires_at(context_.receive_bucket.free_at());
+  timer_.async_wait(go_on);
+}
+
+void TcpIncoming::Confirm() {
+  if (!connection_->secure()) {
+    // Nothing was ever written before: there is room for two bytes.
+    static_cast<void>(::send(connection_->descriptor(), codec::kPoison.data(),
+                             codec::kPoison.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+    return End(false);
+  }
+  connection_->WriteSome(
+      asio::buffer(codec::kPoison),
+      [self = shared_from_this()](const AsioError&, std::size_t) { self->End(false); });
+}
+
+void TcpIncoming::WatchDeadline() {
+  const std::optional<Time> deadline = incoming_.deadline();
+  // A timer that is due earlier looks again when it fires.
+  if (!deadline || (timer_at_ && *timer_at_ <= *deadline)) return;
+  timer_at_ = deadline;
+  timer_.expires_at(*deadline);
+  timer_.async_wait([self = shared_from_this()](const AsioError& stopped) {
+    if (stopped || !self->connection_->socket().is_open()) return;
+    self->timer_at_.reset();
+    const std::optional<Time> due = self->incoming_.deadline();
+    if (due && *due <= self->context_.Now()) return self->WarnAndReset("a frame took too long");
+    self->WatchDeadline();
+  });
+}
+
+void TcpIncoming::WarnAndReset(const std::string& reason) {
+  WarnOfStranger(context_, "closed the connection from " + connection_->remote() + ": " + reason);
+  End(true);
+}
+
+void TcpIncoming::End(bool reset) {
+  if (!connection_->socket().is_open()) return;
+  timer_.cancel();
+  reset ? connection_->Reset() : connection_->Close();
+  if (closed_) std::exchange(closed_, nullptr)(this);
+}
+
+}  // namespace drumbeat::transport

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "transport/connection.h"
+#include "transport/incoming_connection.h"
+#include "transport/tcp_context.h"
+
+namespace drumbeat::transport {
+
+/// Reads one accepted connection, hands what arrives to the handler, and ends it when it
+/// misbehaves. Belongs to the I/O thread.
+class TcpIncoming : public std::enable_shared_from_this<TcpIncoming> {
+ public:
+  static constexpr Duration kHandshakeLimit = std::chrono::seconds(10);
+
+  /// How much would be lost by closing it, least first.
+  enum class Worth : std::uint8_t { kStranger, kPeer, kBusy };
+
+  /// `closed` is called once, when it ends by itself.
+  TcpIncoming(TcpContext& context, std::shared_ptr<Connection> connection,
+              std::function<void(TcpIncoming*)> closed);
+
+  void Start();
+  /// Ends it from outside.
+  void Close();
+
+  Worth worth() const;
+  bool shaking_hands() const { return shaking_hands_; }
+  /// When it was accepted or last brought a frame.
+  Time last_used() const { return last_used_; }
+
+ private:
+  void Handshake();
+  void Read();
+  void ReadPlain();
+  void ReadSecure();
+  void Process(std::string_view bytes);
+  /// False when the connection was closed or waits for something.
+  bool Handle(Arrival arrival, std::string_view rest);
+  bool HandleBatch(const base::Bytes& payload);
+  void HandleChunk(const base::Bytes& payload, std::string_view rest);
+  void OnChunkHandled(bool accepted);
+  void Confirm();
+
+  void WatchDeadline();
+  void WarnAndReset(const std::string& reason);
+  void End(bool reset);
+
+  TcpContext& context_;
+  const std::shared_ptr<Connection> connection_;
+  std::function<void(TcpIncoming*)> closed_;
+  IncomingConnection incoming_;
+  Time last_used_;
+  bool shaking_hands_ = false;
+
+  /// A chunk is with the handler; `rest_` came behind it.
+  bool chunk_under_way_ = false;
+  std::size_t chunk_bytes_ = 0;
+  std::string rest_;
+
+  /// Only under TLS; plain connections share one buffer.
+  std::vector<char> secure_buffer_;
+  asio::steady_timer timer_;
+  std::optional<Time> timer_at_;
+};
+
+}  // namespace drumbeat::transport

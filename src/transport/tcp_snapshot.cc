@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/tcp_snapshot.h"
+
+#include <utility>
+
+#include "codec/frame.h"
+
+namespace drumbeat::transport {
+
+TcpSnapshot::TcpSnapshot(TcpContext& context, std::shared_ptr<TcpLink> link, std::string address,
+                         std::unique_ptr<ChunkSource> chunks, Done done)
+    : context_(context),
+      link_(std::move(link)),
+      address_(std::move(address)),
+      chunks_(std::move(chunks)),
+      done_(std::move(done)),
+      timer_(context.io) {}
+
+void TcpSnapshot::Start(Released released) {
+  released_ = std::move(released);
+  Perform(snapshot_.Start());
+}
+
+void TcpSnapshot::Stop(Error error) { Perform(snapshot_.Failed(std::move(error))); }
+
+void TcpSnapshot::Perform(SnapshotStep step) {
+  switch (step) {
+    case SnapshotStep::kNothing: break;
+    case SnapshotStep::kDial: Dial(); break;
+    case SnapshotStep::kFetch: Fetch(); break;
+    case SnapshotStep::kPause: break;
+    case SnapshotStep::kWrite:
+      context_.send_bucket.Take(frame_.rest().size(), context_.Now());
+      WriteSome();
+      break;
+    case SnapshotStep::kPoison:
+      frame_.EncodeRaw(codec::kPoison);
+      WriteSome();
+      break;
+    case SnapshotStep::kFinish: return Finish();
+  }
+  WatchDeadline();
+}
+
+void TcpSnapshot::Dial() {
+  const std::optional<HostPort> target = ParseAddress(address_, AddressSyntax::kIpv6Too);
+  if (!target) return Stop({ErrorCode::kInvalidAddress, address_ + " is not a host:port address"});
+  if (!link_->MayDial()) {
+    return Stop({ErrorCode::kTerminated, address_ + " was not reached just now"});
+  }
+  dialer_ = Dialer::Start(
+      context_, *target,
+      [self = shared_from_this()](std::shared_ptr<Connection> connection, std::string reason) {
+        self->OnDialed(std::move(connection), std::move(reason));
+      });
+}
+
+void TcpSnapshot::OnDialed(std::shared_ptr<Connection> connection, std::string reason) {
+  dialer_ = nullptr;
+  link_->NoteDial(connection != nullptr);
+  if (connection == nullptr) return Stop({ErrorCode::kTerminated, std::move(reason)});
+  connection_ = std::move(connection);
+  AwaitAnswer();
+  Perform(snapshot_.Dialed());
+}
+
+void TcpSnapshot::Fetch() {
+  fetching_ = true;
+  asio::post(context_.chunks_out, [self = shared_from_this()]() mutable {
+    Result<bool> more = false;
+    if (!self->context_.stopping) {
+      Result<std::optional<codec::Chunk>> chunk = self->chunks_->Next();
+      if (!chunk) {
+        more = std::unexpected(chunk.error());
+      } else if (*chunk) {
+        self->frame_.Encode(**chunk, self->context_.stamp.check);
+        more = true;
+      }
+    }
+    asio::io_context& io = self->context_.io;
+    asio::post(io, [self = std::move(self), more = std::move(more)]() mutable {
+      self->OnFetched(std::move(more));
+    });
+  });
+}
+
+void TcpSnapshot::OnFetched(Result<bool> more) {
+  fetching_ = false;
+  ReleaseIfUnused();
+  if (!more) return Stop(std::move(more.error()));
+  const Time now = context_.Now();
+  Perform(*more ? snapshot_.FetchedChunk(now, context_.send_bucket.free_at())
+                : snapshot_.FetchedEnd(now));
+}
+
+void TcpSnapshot::WriteSome() {
+  connection_->WriteSome(
+      asio::buffer(frame_.rest()), [self = shared_from_this(), connection = connection_](
+                                       const AsioError& error, std::size_t count) {
+        if (connection != self->connection_) return;
+        if (error) return self->Stop({ErrorCode::kTerminated, "write: " + error.message()});
+        self->frame_.Advance(count);
+        if (!self->frame_.done()) {
+          self->snapshot_.Progress(self->context_.Now());
+          return self->WriteSome();
+        }
+        self->Perform(self->snapshot_.Written(self->context_.Now()));
+      });
+}
+
+void TcpSnapshot::AwaitAnswer() {
+  connection_->ReadSome(
+      asio::buffer(answer_), [self = shared_from_this(), connection = connection_](
+                                 const AsioError& error, std::size_t count) {
+        if (connection != self->connection_) return;
+        if (error) {
+          return self->Stop(
+              {ErrorCode::kTerminated, "the receiver ended the connection: " + error.message()});
+        }
+        self->Perform(self->snapshot_.Received({self->answer_.data(), count}));
+        if (self->connection_ != nullptr) self->AwaitAnswer();
+      });
+}
+
+void TcpSnapshot::WatchDeadline() {
+  const std::optional<Time> deadline = snapshot_.deadline();
+  if (!deadline) {
+    timer_.cancel();
+    return;
+  }
+  timer_.expires_at(*deadline);
+  timer_.async_wait([self = shared_from_this()](const AsioError& stopped) {
+    if (!stopped) self->Perform(self->snapshot_.Tick(self->context_.Now()));
+  });
+}
+
+void TcpSnapshot::Finish() {
+  timer_.cancel();
+  if (dialer_ != nullptr) std::exchange(dialer_, nullptr)->Cancel();
+  if (connection_ != nullptr) std::exchange(connection_, nullptr)->Close();
+  if (Done done = std::exchange(done_, nullptr)) done(snapshot_.result());
+  ReleaseIfUnused();
+}
+
+void TcpSnapshot::ReleaseIfUnused() {
+  // Done and the source is in no other thread's hands.
+  if (fetching_ || done_) return;
+  chunks_ = nullptr;
+  if (Released released = std::exchange(released_, nullptr)) released(shared_from_this());
+}
+
+}  // namespace drumbeat::transport
