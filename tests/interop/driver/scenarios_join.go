@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"drumbeat/interop/pipe"
+)
+
+// joinByLog: a replica of the other kind joins a running group of one kind and gets the log from
+// its first entry. It then leads, and the group goes on.
+func joinByLog(r *run) {
+	nodes := r.found(r.major, r.major, r.major)
+	r.leaderOf(shard, nodes)
+	l := r.startLoad(4, nodes, nodes)
+	l.progress(100)
+	joiner := r.add(r.minor)
+	r.addVoter(nodes[0], joiner)
+	r.join(joiner, "voter")
+	all := append(nodes, joiner)
+	took := r.makeLeader(joiner, all)
+	r.figure("led %d ms after it came up", took.Milliseconds())
+	l.progress(150)
+	l.stop()
+	r.converge(shard, all)
+	l.askAgain(all)
+	if received := r.received(joiner); received != 0 {
+		r.complain("it got %d snapshots, not the log", received)
+	}
+}
+
+func (r *run) received(n *node) uint64 {
+	reply, err := n.call(pipe.Request{Cmd: "stats"})
+	r.must(err)
+	return reply.Stats.SnapshotsReceived
+}
+
+// joinBySnapshot: as joinByLog, but the log was cut. The joiner then leads, cuts its log too, and
+// a replica of the first kind joins by the joiner's snapshot.
+func joinBySnapshot(r *run) {
+	nodes := r.found(r.major, r.major, r.major)
+	r.leaderOf(shard, nodes)
+	s := r.openSession(shard, nodes[1])
+	for i := range 60 {
+		s.propose(nodes[i%3], pipe.Append(fmt.Sprintf("k%d", i%7), text(50, uint64(i))))
+	}
+	for _, kind := range []string{r.minor, r.major} {
+		for _, n := range nodes {
+			r.snapshotIfAny(n)
+		}
+		joiner := r.add(kind)
+		r.addVoter(nodes[0], joiner)
+		r.join(joiner, "voter")
+		r.eventually(patience, "a snapshot at the joiner", func() error {
+			if r.received(joiner) == 0 {
+				return fmt.Errorf("node %v received none", joiner)
+			}
+			return nil
+		})
+		nodes = append(nodes, joiner)
+		r.makeLeader(joiner, nodes)
+		for i := range 20 {
+			s.propose(nodes[i%len(nodes)], pipe.Append("more", "x"))
+		}
+		r.converge(shard, nodes)
+	}
+}
+
+// migration: under load, the replicas of one kind are replaced one by one by those of the other.
+func migration(r *run) {
+	old := r.found(r.major, r.major, r.major)
+	r.leaderOf(shard, old)
+	l := r.startLoad(6, old, old)
+	l.progress(100)
+	group := old
+	var fresh []*node
+	for range 3 {
+		n := r.add(r.minor)
+		r.addVoter(group[0], n)
+		r.join(n, "voter")
+		group = append(group, n)
+		fresh = append(fresh, n)
+		r.leaderOf(shard, group)
+		l.use(group)
+		l.progress(50)
+		leaving := group[0]
+		group = group[1:]
+		l.use(group)
+		r.leaderOf(shard, append(group, leaving))
+		r.remove(group[0], leaving)
+		r.leaderOf(shard, group)
+		leaving.takeStats()
+		r.must(leaving.exit())
+		l.progress(50)
+	}
+	l.stop()
+	r.converge(shard, fresh)
+	l.askAgain(fresh)
+	if m := r.membership(fresh[0]); len(m.Voters) != 3 || len(m.Removed) != 3 {
+		r.complain("the membership is %+v", *m)
+	}
+}
+
+// membershipChanges: additions, removals and refusals through either kind; all replicas agree on
+// the members, on the id of the last change and on who was removed.
+func membershipChanges(r *run) {
+	nodes := r.mixed()
+	s := r.openSession(shard, nodes[0])
+	group := nodes
+	for round, kind := range []string{r.minor, r.major} {
+		n := r.add(kind)
+		through := nodes[1+round]
+		r.addVoter(through, n)
+		r.refusals(through, n)
+		r.join(n, "voter")
+		group = append(group, n)
+		r.leaderOf(shard, group)
+		s.propose(n, pipe.Append("a", "x"))
+		r.converge(shard, group)
+		r.remove(nodes[2-round], n)
+		group = group[:3]
+		r.gone(n)
+		s.propose(nodes[0], pipe.Append("a", "y"))
+		r.converge(shard, group)
+		r.refused(through, pipe.Request{Cmd: "add", Replica: n.replica, Address: n.address})
+	}
+	r.removeLeader(group, s)
+}
+
+// refusals asks for changes that the replicated rules forbid.
+func (r *run) refusals(through, member *node) {
+	before := fmt.Sprint(*r.membership(through))
+	r.refused(through, pipe.Request{Cmd: "add", Replica: member.replica, Address: member.address})
+	r.refused(through, pipe.Request{Cmd: "add", Replica: 77, Address: member.address})
+	r.refused(through, pipe.Request{Cmd: "add_nonvoting", Replica: member.replica, Address: member.address})
+	r.refused(through, pipe.Request{Cmd: "add_witness", Replica: member.replica, Address: member.address})
+	if after := fmt.Sprint(*r.membership(through)); after != before {
+		r.complain("refused changes changed %s to %s", before, after)
+	}
+}
+
+// refused asks until the answer is a refusal by rule, not one by circumstances.
+func (r *run) refused(through *node, request pipe.Request) {
+	request.Shard, request.TimeoutMs = shard, 3000
+	r.eventually(patience, "a refusal of "+request.Cmd, func() error {
+		_, err := through.call(request)
+		if err == nil {
+			r.fatal("node %v took %s %d %s", through, request.Cmd, request.Replica, request.Address)
+		}
+		if didNotHappen(err) {
+			return nil
+		}
+		return err
+	})
+}
+
+// gone waits until the node no longer has its removed replica, and ends it. A replica that misses
+// the last commit before it is forgotten never learns of its removal; that is no error.
+func (r *run) gone(n *node) {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := n.call(pipe.Request{Cmd: "leader", Shard: shard}); err != nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			r.figure("%v never learned of its removal", n)
+			break
+		}
+	}
+	n.takeStats()
+	r.must(n.exit())
+}
+
+// removeLeader removes the leading replica; the two that stay elect one of them and go on.
+func (r *run) removeLeader(group []*node, s *session) {
+	r.makeLeader(group[0], group)
+	r.remove(group[1], group[0])
+	r.gone(group[0])
+	rest := group[1:]
+	r.leaderOf(shard, rest)
+	s.propose(rest[0], pipe.Append("a", "z"))
+	s.propose(rest[1], pipe.Append("a", "z"))
+	r.converge(shard, rest)
+}
+
+// nonVoting: non-voting members of either kind get the log, serve reads and proposals, and are
+// promoted.
+func nonVoting(r *run) {
+	nodes := r.mixed()
+	l := r.startLoad(4, nodes, nodes)
+	all := nodes
+	for _, kind := range []string{r.minor, r.major} {
+		n := r.add(kind)
+		r.change(nodes[1], pipe.Request{Cmd: "add_nonvoting", Replica: n.replica, Address: n.address},
+			func(m *pipe.Membership) bool { return m.NonVotings[n.replica] == n.address })
+		r.join(n, "nonvoting")
+		all = append(all, n)
+		s := r.openSession(shard, n)
+		s.propose(n, pipe.Put("by", "a non-voting member"))
+		r.read(shard, n, "by")
+		r.addVoter(nodes[2], n)
+		l.progress(50)
+		r.makeLeader(n, all)
+		l.progress(50)
+		n.takeStats()
+		n.kill() // it must come back as what it was promoted to
+		r.must(n.up())
+		r.leaderOf(shard, all)
+	}
+	l.stop()
+	r.converge(shard, all)
+	l.askAgain(all)
+}
+
+// witness: a witness of either kind votes and counts, but keeps no state; with it and one full
+// replica down the group goes on.
+func witness(r *run) {
+	nodes := r.mixed()
+	for _, kind := range []string{r.minor, r.major} {
+		w := r.add(kind)
+		r.change(nodes[1], pipe.Request{Cmd: "add_witness", Replica: w.replica, Address: w.address},
+			func(m *pipe.Membership) bool { return m.Witnesses[w.replica] == w.address })
+		r.join(w, "witness")
+		s := r.openSession(shard, nodes[0])
+		for i := range 20 {
+			s.propose(nodes[i%3], pipe.Append("a", "x"))
+		}
+		r.withoutOne(nodes, w, s)
+		r.snapshotIfAny(nodes[0])
+		r.change(nodes[0], pipe.Request{Cmd: "remove", Replica: w.replica},
+			func(m *pipe.Membership) bool { return m.Witnesses[w.replica] == "" })
+		w.takeStats()
+		r.must(w.exit())
+		r.converge(shard, nodes)
+	}
+}
+
+// withoutOne kills the leader: of four members the witness makes the quorum of three.
+func (r *run) withoutOne(nodes []*node, w *node, s *session) {
+	nodes[0].takeStats()
+	nodes[0].kill()
+	rest := nodes[1:]
+	r.leaderOf(shard, rest)
+	for i := range 10 {
+		s.propose(rest[i%2], pipe.Append("a", "y"))
+	}
+	w.takeStats()
+	w.kill()
+	r.must(w.up())
+	r.must(nodes[0].up())
+	r.leaderOf(shard, nodes)
+	r.converge(shard, nodes)
+}

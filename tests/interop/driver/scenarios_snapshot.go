@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"drumbeat/interop/pipe"
+)
+
+// bigSnapshot is the size of a big state in bytes.
+func (r *run) bigSnapshot() uint64 {
+	if r.quick {
+		return 24 << 20
+	}
+	return 256 << 20
+}
+
+// snapshots: the leader's snapshot reaches a follower of the other kind: of 8 bytes, small and
+// big, with 0, 1 and 4,096 sessions; uncompressed, compressed by all and by one kind only.
+func snapshots(r *run) {
+	for _, compressed := range [][]string{nil, {r.major, r.minor}, {r.lead}} {
+		r.snapshotsOf("counter", compressed)
+		r.snapshotsOf("kv", compressed)
+	}
+}
+
+func (r *run) snapshotsOf(machine string, compressed []string) {
+	nodes := []*node{r.add(r.major), r.add(r.major), r.add(r.minor)}
+	r.each(nodes, (*node).up)
+	r.startCompressing(nodes, machine, compressed)
+	for i, n := range nodes {
+		if n.kind == r.lead {
+			nodes[0], nodes[i] = nodes[i], nodes[0]
+			break
+		}
+	}
+	r.makeLeader(nodes[0], nodes)
+	r.lateRound(nodes, 0, 0)
+	if machine == "kv" {
+		r.lateRound(nodes, 1, r.bigSnapshot())
+		r.lateRound(nodes, 4096, 0)
+	}
+	for _, n := range nodes {
+		n.takeStats()
+		r.must(n.exit())
+	}
+}
+
+func (r *run) startCompressing(nodes []*node, machine string, compressed []string) {
+	settings := r.settings
+	settings.Shard, settings.Machine, settings.Members = shard, machine, make(map[uint64]string)
+	for _, n := range nodes {
+		settings.Members[n.replica] = n.address
+	}
+	r.each(nodes, func(n *node) error {
+		own := settings
+		for _, kind := range compressed {
+			own.SnapshotCompression = own.SnapshotCompression || kind == n.kind
+		}
+		return n.start(own)
+	})
+	r.leaderOf(shard, nodes)
+}
+
+// lateRound gives the group that many sessions and bytes behind the back of a late follower, and
+// sees that it gets them all.
+func (r *run) lateRound(nodes []*node, number int, size uint64) {
+	var kept []*session
+	late := r.lateFollower(nodes, func(rest []*node) {
+		kept = r.manySessions(rest, number)
+		for i, s := range kept[:min(number, 20)] {
+			s.propose(rest[i%2], pipe.Put(fmt.Sprintf("session%d", i), text(i, 1)))
+		}
+		for i := range 10 {
+			_, err := rest[i%2].call(pipe.Request{Cmd: "propose", Shard: shard, Command: pipe.Put("k", text(i, 0)), TimeoutMs: 5000})
+			r.must(err)
+		}
+		if number > 0 && size > 0 {
+			for i := range 4 {
+				kept[0].propose(rest[0], pipe.Fill(fmt.Sprintf("big%d", i), size/4, r.random.Uint64()))
+			}
+		}
+	})
+	before := r.converge(shard, nodes)
+	for i, s := range kept[:min(number, 5)] { // the late one knows the sessions and their results
+		again := session{run: r, shard: shard, client: s.client, series: s.series - 1}
+		if size == 0 {
+			again.propose(late, pipe.Put(fmt.Sprintf("session%d", i), text(i, 1)))
+		}
+	}
+	if after := r.converge(shard, nodes); after != before {
+		r.complain("repeated proposals changed the state: %+v, then %+v", before, after)
+	}
+}
+
+// snapshotInterrupted: the receiver is killed in the middle of a transfer and comes back, then the
+// sender is; in the end all is well.
+func snapshotInterrupted(r *run) {
+	nodes := r.mixed()
+	late := nodes[2]
+	if nodes[1].kind != nodes[0].kind {
+		late = nodes[1]
+	}
+	leader := nodes[0]
+	late.takeStats()
+	late.kill()
+	var rest []*node
+	for _, n := range nodes {
+		if n != late {
+			rest = append(rest, n)
+		}
+	}
+	r.makeLeader(leader, rest)
+	s := r.openSession(shard, leader)
+	size := 2 * r.bigSnapshot()
+	for i := range 4 {
+		s.propose(leader, pipe.Fill(fmt.Sprintf("big%d", i), size/4, r.random.Uint64()))
+	}
+	for _, n := range rest {
+		r.snapshot(n)
+	}
+	for _, victim := range []*node{late, leader} {
+		if victim == late {
+			r.must(late.up())
+		}
+		at := r.inTransfer(size, late)
+		victim.kill()
+		r.figure("%v killed after %.0f MB", victim, float64(at)/1e6)
+		r.must(victim.up())
+	}
+	r.leaderOf(shard, nodes)
+	r.converge(shard, nodes)
+	s.propose(late, pipe.Put("a", "b"))
+	r.converge(shard, nodes)
+}
+
+// inTransfer waits until a third of a snapshot has passed the network, or until the receiver has
+// got all of it, and returns how many bytes have passed.
+func (r *run) inTransfer(size uint64, receiver *node) uint64 {
+	start := r.network.traffic().bytes
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if moved := r.network.traffic().bytes - start; moved > size/3 || r.received(receiver) > 0 {
+			return moved
+		}
+	}
+	r.fatal("no snapshot was sent")
+	return 0
+}
