@@ -22,7 +22,7 @@ func (s *scenario) cannot(o *options, n *network) string {
 		return "partitions need root and nftables"
 	case s.private && !n.private:
 		return "needs a network namespace"
-	case s.example && o.example == "":
+	case s.example && o.example == "" && o.programs[kindDrumbeat] != "":
 		return "needs -example"
 	}
 	return ""
