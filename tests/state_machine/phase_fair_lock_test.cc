@@ -42,20 +42,25 @@ TEST(PhaseFairLockTest, AStreamOfReadersDoesNotStarveTheWriter) {
   PhaseFairLock lock;
   std::atomic<bool> written{false};
   std::atomic<int> turn{0};
+  std::atomic<int> handovers{0};
   std::vector<std::thread> readers;
   for (int me = 0; me < 2; ++me) {
     readers.emplace_back([&, me] {
       // Each holds the lock until the other has it too, as long as no writer came between.
       while (!written.load()) {
         std::shared_lock held(lock);
-        turn.store(me);
+        if (turn.exchange(me) != me) ++handovers;
         for (int spins = 0; spins < 2000 && turn.load() == me && !written.load(); ++spins) {
           std::this_thread::yield();
         }
       }
     });
   }
+  while (handovers.load() < 100) std::this_thread::yield();
+  const int before = handovers.load();
   lock.lock();
+  // Hardly any, were it not for the moment in which this thread may lose its processor.
+  EXPECT_LT(handovers.load() - before, 5000);
   written = true;
   lock.unlock();
   for (std::thread& reader : readers) reader.join();

@@ -201,9 +201,7 @@ TEST_P(SessionTableModelTest, AgreesWithTheNaiveRules) {
   for (std::uint64_t step = 1; step <= 3000; ++step) {
     const std::uint64_t client = 1 + random.Below(16);
     switch (random.Below(10)) {
-      case 0:
-        ASSERT_EQ(table.Register(client), model.Register(client)) << "step " << step;
-        break;
+      case 0: ASSERT_EQ(table.Register(client), model.Register(client)) << "step " << step; break;
       case 1:
         ASSERT_EQ(table.Unregister(client), model.Unregister(client)) << "step " << step;
         break;
