@@ -155,9 +155,9 @@ NodeProcess& Cluster::WaitForLeader() {
   Fail("the nodes agree on no leader");
 }
 
-std::uint64_t Cluster::Cpu() const {
+std::uint64_t Cluster::Sum(std::uint64_t (*figure)(pid_t)) const {
   std::uint64_t sum = 0;
-  for (const auto& node : nodes_) sum += CpuNs(node->pid());
+  for (const auto& node : nodes_) sum += figure(node->pid());
   return sum;
 }
 
@@ -171,9 +171,11 @@ Measurement Cluster::Measure(const Cell& cell, double warmup_seconds, double sec
           << ' ' << cell.payload_bytes << ' ' << start << ' ' << from << ' ' << to;
   leader.Send(command.str());
   SleepUntilNs(from);
-  const std::uint64_t cpu_before = Cpu();
+  const std::uint64_t cpu_before = Sum(CpuNs);
+  const std::uint64_t switches_before = Sum(ContextSwitches);
   SleepUntilNs(to);
-  const std::uint64_t cpu_after = Cpu();
+  const std::uint64_t cpu = Sum(CpuNs) - cpu_before;
+  const std::uint64_t switches = Sum(ContextSwitches) - switches_before;
 
   std::istringstream answer(leader.Receive());
   std::uint64_t acknowledged = 0, busy = 0, errors = 0, p50 = 0, p99 = 0, p999 = 0, max = 0;
@@ -193,7 +195,8 @@ Measurement Cluster::Measure(const Cell& cell, double warmup_seconds, double sec
           .p99_us = static_cast<double>(p99) / 1e3,
           .p999_us = static_cast<double>(p999) / 1e3,
           .max_us = static_cast<double>(max) / 1e3,
-          .cpu_us = static_cast<double>(cpu_after - cpu_before) / 1e3 / operations};
+          .cpu_us = static_cast<double>(cpu) / 1e3 / operations,
+          .switches = static_cast<double>(switches) / operations};
 }
 
 void Cluster::CheckAgreement(std::uint64_t least, std::uint64_t most) {

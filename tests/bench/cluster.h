@@ -55,7 +55,8 @@ class Cluster {
   static constexpr std::size_t kNodes = 3;
 
   NodeProcess& WaitForLeader();
-  std::uint64_t Cpu() const;
+  /// Over the three processes.
+  std::uint64_t Sum(std::uint64_t (*figure)(pid_t)) const;
   /// Waits until all replicas have applied between `least` and `most` commands, all the same.
   void CheckAgreement(std::uint64_t least, std::uint64_t most);
 

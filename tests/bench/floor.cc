@@ -153,7 +153,8 @@ class Leader {
   }
 
   Measurement Run(double seconds) {
-    const std::uint64_t cpu_before = Cpu();
+    const std::uint64_t cpu_before = Sum(CpuNs);
+    const std::uint64_t switches_before = Sum(ContextSwitches);
     const std::uint64_t begin = NowNs();
     const std::uint64_t end = begin + static_cast<std::uint64_t>(seconds * 1e9);
     for (;;) {
@@ -170,7 +171,8 @@ class Leader {
             .p99_us = static_cast<double>(latency_.Percentile(99)) / 1e3,
             .p999_us = static_cast<double>(latency_.Percentile(99.9)) / 1e3,
             .max_us = static_cast<double>(latency_.max()) / 1e3,
-            .cpu_us = static_cast<double>(Cpu() - cpu_before) / 1e3 / operations};
+            .cpu_us = static_cast<double>(Sum(CpuNs) - cpu_before) / 1e3 / operations,
+            .switches = static_cast<double>(Sum(ContextSwitches) - switches_before) / operations};
   }
 
  private:
@@ -186,8 +188,9 @@ class Leader {
     return folder / ("floor." + std::to_string(process));
   }
 
-  std::uint64_t Cpu() const {
-    return CpuNs(0) + CpuNs(followers_[0].pid()) + CpuNs(followers_[1].pid());
+  /// Over the three processes.
+  std::uint64_t Sum(std::uint64_t (*figure)(pid_t)) const {
+    return figure(0) + figure(followers_[0].pid()) + figure(followers_[1].pid());
   }
 
   /// Fills the window up with one batch.

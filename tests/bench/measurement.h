@@ -29,6 +29,8 @@ struct Measurement {
   double max_us = 0;
   /// User and system time of all three processes, load included, for each operation.
   double cpu_us = 0;
+  /// Context switches of all three, for each operation.
+  double switches = 0;
 };
 
 /// Minimum, median and maximum over rounds.

@@ -47,7 +47,8 @@ void PrintRow(std::ostream& out, const Cell& cell, std::string_view system, cons
   out << "| " << Name(cell.operation) << " | " << cell.in_flight << " | ";
   if (cell.operation == Operation::kWrite) out << cell.payload_bytes;
   out << " | " << system << " | " << Short(series.per_second) << " | " << Short(series.p50_us)
-      << " | " << Short(series.p99_us) << " | " << Short(series.cpu_us) << " | " << ratio << " |\n";
+      << " | " << Short(series.p99_us) << " | " << Short(series.cpu_us) << " | "
+      << Short(series.switches.median()) << " | " << ratio << " |\n";
 }
 
 std::string Quoted(const std::string& text) {
@@ -77,6 +78,7 @@ void PrintJsonLine(std::ostream& out, const CellReport& cell, std::string_view s
   PrintSpread(out, "p999_us", series.p999_us);
   PrintSpread(out, "max_us", series.max_us);
   PrintSpread(out, "cpu_us_op", series.cpu_us);
+  PrintSpread(out, "switches_op", series.switches);
   if (system == "drumbeat" && !cell.ratio.empty()) PrintSpread(out, "ratio", cell.ratio);
   out << ",\"steady\":" << (cell.unsteady() ? "false" : "true")
       << ",\"settings\":" << Quoted(settings) << ",\"machine\":" << Quoted(machine) << "}\n";
@@ -91,6 +93,7 @@ void Series::Add(const Measurement& measurement) {
   p999_us.Add(measurement.p999_us);
   max_us.Add(measurement.max_us);
   cpu_us.Add(measurement.cpu_us);
+  switches.Add(measurement.switches);
 }
 
 bool CellReport::unsteady() const {
@@ -100,8 +103,9 @@ bool CellReport::unsteady() const {
 void PrintTable(std::ostream& out, const std::vector<CellReport>& cells) {
   out << "Minimum / median / maximum over the rounds; CPU is user and system time of all three\n"
          "processes, load included; the ratio is to the floor of the same round.\n\n"
-         "| | in flight | bytes | system | ops/s | p50 us | p99 us | CPU us/op | of the floor |\n"
-         "|---|---|---|---|---|---|---|---|---|\n";
+         "| | in flight | bytes | system | ops/s | p50 us | p99 us | CPU us/op | switches/op | "
+         "of the floor |\n"
+         "|---|---|---|---|---|---|---|---|---|---|\n";
   bool unsteady = false;
   for (const CellReport& cell : cells) {
     PrintRow(out, cell.cell, Yardstick(cell.cell.operation), cell.floor,

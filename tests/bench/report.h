@@ -17,6 +17,7 @@ struct Series {
   Spread p999_us;
   Spread max_us;
   Spread cpu_us;
+  Spread switches;
 
   void Add(const Measurement& measurement);
 };

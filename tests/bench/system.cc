@@ -54,18 +54,12 @@ std::string FileSystemName(const std::filesystem::path& folder) {
   struct statfs status{};
   if (statfs(folder.c_str(), &status) != 0) return "unknown file system";
   switch (static_cast<unsigned long>(status.f_type)) {
-    case 0xef53:
-      return "ext4";
-    case 0x58465342:
-      return "xfs";
-    case 0x9123683e:
-      return "btrfs";
-    case 0x794c7630:
-      return "overlayfs";
-    case 0x01021994:
-      return "tmpfs (NOT DURABLE: syncs cost nothing here)";
-    default:
-      return "file system " + std::to_string(status.f_type);
+    case 0xef53: return "ext4";
+    case 0x58465342: return "xfs";
+    case 0x9123683e: return "btrfs";
+    case 0x794c7630: return "overlayfs";
+    case 0x01021994: return "tmpfs (NOT DURABLE: syncs cost nothing here)";
+    default: return "file system " + std::to_string(status.f_type);
   }
 }
 
@@ -99,6 +93,21 @@ std::uint64_t CpuNs(pid_t pid) {
     Die("CPU time of a process");
   }
   return ToNs(used);
+}
+
+std::uint64_t ContextSwitches(pid_t pid) {
+  const std::string process = pid == 0 ? "self" : std::to_string(pid);
+  std::uint64_t sum = 0;
+  std::error_code gone;
+  for (const auto& thread :
+       std::filesystem::directory_iterator("/proc/" + process + "/task", gone)) {
+    std::ifstream status(thread.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.find("voluntary_ctxt_switches:") == std::string::npos) continue;
+      sum += std::stoull(line.substr(line.find(':') + 1));
+    }
+  }
+  return sum;
 }
 
 Fd& Fd::operator=(Fd&& other) noexcept {

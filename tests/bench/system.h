@@ -20,6 +20,8 @@ void SleepUntilNs(std::uint64_t when);
 
 /// User and system time of a process with all its threads, this one's with 0.
 std::uint64_t CpuNs(pid_t pid);
+/// How often threads of a process that still run went to sleep or had to give way.
+std::uint64_t ContextSwitches(pid_t pid);
 
 /// A descriptor that is closed with its owner.
 class Fd {
