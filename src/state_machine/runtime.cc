@@ -210,15 +210,12 @@ Result<void> ReplicaRuntime::ApplyCommand(const raft::Entry& entry, AppliedEntry
     case SessionTable::Verdict::kUnknownSession:
       applied.outcome = AppliedAs::kSessionUnknown;
       return {};
-    case SessionTable::Verdict::kAcknowledged:
-      applied.outcome = AppliedAs::kIgnored;
-      return {};
+    case SessionTable::Verdict::kAcknowledged: applied.outcome = AppliedAs::kIgnored; return {};
     case SessionTable::Verdict::kStored:
       applied.outcome = AppliedAs::kUpdated;
       applied.result = *found.result;
       return {};
-    case SessionTable::Verdict::kNew:
-      break;
+    case SessionTable::Verdict::kNew: break;
   }
   Result<void> updated = Update(entry, applied);
   if (updated && applied.outcome == AppliedAs::kUpdated) {
@@ -308,10 +305,7 @@ Result<void> ReplicaRuntime::RecoverState(const raft::SnapshotRecord& record,
     return Fail(ErrorCode::kReplicaFailed,
                 "a witness's snapshot, which holds no state, for a replica that keeps one");
   }
-  Result<std::unique_ptr<SnapshotReader>> stream =
-      codec::OpenImage(std::move(image), record.image_bytes);
-  if (!stream) return std::unexpected(stream.error());
-  Result<SessionTable> sessions = LoadImage(**stream, std::move(stop));
+  Result<SessionTable> sessions = LoadImage(*image, std::move(stop));
   if (!sessions) return std::unexpected(sessions.error());
   sessions_ = std::move(*sessions);
   return {};

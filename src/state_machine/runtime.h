@@ -100,7 +100,8 @@ class Runtime {
   virtual Result<Saved> Save(codec::ImageSink& sink, Compression compression,
                              std::uint64_t now_unix_ns, std::stop_token stop) const = 0;
 
-  /// Replaces state, sessions, membership and applied() by a snapshot that is newer. On a replica
+  /// Replaces state, sessions, membership and applied() by a snapshot that is newer. `image`: its
+  /// stream as codec::OpenImage gives it, session table first; read to its end. On a replica
   /// started as a witness only the membership and index count, and `image` may be null; anywhere
   /// else a witness's stub is refused, as it would silently lose the state.
   /// Errors: kDamaged or the image's own error, kAborted by the state machine, kReplicaFailed; all

@@ -185,7 +185,10 @@ inline Result<Snapshot> SaveSnapshot(const Runtime& runtime,
   return Snapshot{.record = saved->record, .image = saved->header + sink.body};
 }
 inline Result<void> RecoverSnapshot(Runtime& runtime, const Snapshot& snapshot) {
-  return runtime.Recover(snapshot.record, std::make_unique<MemoryReader>(snapshot.image), {});
+  auto stream =
+      codec::OpenImage(std::make_unique<MemoryReader>(snapshot.image), snapshot.record.image_bytes);
+  if (!stream) return std::unexpected(stream.error());
+  return runtime.Recover(snapshot.record, std::move(*stream), {});
 }
 
 }  // namespace drumbeat::state_machine
