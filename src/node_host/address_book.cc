@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_host/address_book.h"
+
+#include <utility>
+
+namespace drumbeat::node_host {
+
+void AddressBook::SetMembers(const Membership& members) {
+  MemberMap all = members.voters;
+  all.insert(members.non_votings.begin(), members.non_votings.end());
+  all.insert(members.witnesses.begin(), members.witnesses.end());
+  SetMembers(all);
+}
+
+void AddressBook::SetMembers(const MemberMap& members) {
+  const base::MutexLock lock(mutex_);
+  members_ = members;
+  for (const auto& [replica, address] : members_) provisional_.erase(replica);
+}
+
+bool AddressBook::Heard(ReplicaId replica, const std::string& address) {
+  const base::MutexLock lock(mutex_);
+  if (const auto member = members_.find(replica); member != members_.end()) {
+    return member->second == address;
+  }
+  if (const auto known = provisional_.find(replica); known != provisional_.end()) {
+    known->second = address;
+  } else if (provisional_.size() < kMaxProvisional) {
+    provisional_.emplace(replica, address);
+  }
+  return true;
+}
+
+std::string AddressBook::Find(ReplicaId replica) const {
+  const base::MutexLock lock(mutex_);
+  if (const auto member = members_.find(replica); member != members_.end()) return member->second;
+  const auto known = provisional_.find(replica);
+  return known == provisional_.end() ? std::string() : known->second;
+}
+
+std::vector<ReplicaId> AddressBook::At(const std::string& address) const {
+  const base::MutexLock lock(mutex_);
+  std::vector<ReplicaId> found;
+  for (const auto& [replica, known] : members_) {
+    if (known == address) found.push_back(replica);
+  }
+  return found;
+}
+
+bool AddressBook::HasMembers() const {
+  const base::MutexLock lock(mutex_);
+  return !members_.empty();
+}
+
+bool AddressBook::IsMember(ReplicaId replica) const {
+  const base::MutexLock lock(mutex_);
+  return members_.contains(replica);
+}
+
+}  // namespace drumbeat::node_host

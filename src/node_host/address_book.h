@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "drumbeat/types.h"
+
+namespace drumbeat::node_host {
+
+/// Where the members of one shard live: what the membership says and, for senders that no applied
+/// membership names (a joining replica knows nobody), what their messages say.
+///
+/// What a message says never overrides what the membership says, and at most kMaxProvisional such
+/// addresses are kept.
+/// Thread-safety: all functions from any thread.
+class AddressBook {
+ public:
+  static constexpr std::size_t kMaxProvisional = 16;
+
+  /// Replaces what is known of members. Provisional addresses of members go.
+  void SetMembers(const Membership& members);
+  /// Founding members, before any membership was applied.
+  void SetMembers(const MemberMap& members);
+
+  /// A message of `replica` came from `address`. False: the membership knows another address for
+  /// it, so the message is somebody else's.
+  bool Heard(ReplicaId replica, const std::string& address);
+
+  /// Empty when unknown.
+  std::string Find(ReplicaId replica) const;
+  /// Who lives at `address`.
+  std::vector<ReplicaId> At(const std::string& address) const;
+  bool HasMembers() const;
+  bool IsMember(ReplicaId replica) const;
+
+ private:
+  mutable base::Mutex mutex_;
+  MemberMap members_ DRUMBEAT_GUARDED_BY(mutex_);
+  MemberMap provisional_ DRUMBEAT_GUARDED_BY(mutex_);
+};
+
+}  // namespace drumbeat::node_host

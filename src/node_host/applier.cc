@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_host/applier.h"
+
+#include <algorithm>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "codec/snapshot_image.h"
+
+namespace drumbeat::node_host {
+namespace {
+
+using state_machine::AppliedAs;
+using state_machine::AppliedEntry;
+
+/// Writes an image's blocks into the snapshot store.
+class StoreSink : public codec::ImageSink {
+ public:
+  explicit StoreSink(storage::SnapshotSink& sink) : sink_(sink) {}
+  Result<void> Append(std::string_view bytes) override { return sink_.Append(bytes); }
+
+ private:
+  storage::SnapshotSink& sink_;
+};
+
+bool IsChange(const AppliedEntry& entry) {
+  return entry.outcome == AppliedAs::kChangeAccepted || entry.outcome == AppliedAs::kChangeRefused;
+}
+
+bool RemovesItself(const AppliedEntry& entry, ReplicaId self) {
+  return entry.outcome == AppliedAs::kChangeAccepted && entry.change &&
+         entry.change->type == raft::ConfigChangeType::kRemove && entry.change->replica == self;
+}
+
+}  // namespace
+
+Applier::Applier(std::shared_ptr<ReplicaState> state,
+                 std::unique_ptr<state_machine::Runtime> runtime,
+                 std::function<void()> notify_raft)
+    : shared_state_(std::move(state)),
+      state_(*shared_state_),
+      runtime_(std::move(runtime)),
+      notify_raft_(std::move(notify_raft)) {}
+
+void Applier::Load(std::optional<raft::SnapshotRecord> snapshot) {
+  Enqueue(LoadTask{std::move(snapshot)});
+}
+
+void Applier::Apply(std::vector<raft::Entry> committed) {
+  Enqueue(ApplyTask{std::move(committed)});
+}
+
+void Applier::Restore(const raft::SnapshotRecord& snapshot) { Enqueue(RestoreTask{snapshot}); }
+
+void Applier::TakeSnapshot(const SnapshotOptions& options) { Enqueue(SnapshotTask{options}); }
+
+void Applier::AnswerReads() {
+  {
+    const base::MutexLock lock(mutex_);
+    if (std::exchange(reads_queued_, true)) return;
+  }
+  Enqueue(ReadTask{});
+}
+
+void Applier::Close(std::function<void()> closed) {
+  stop_.request_stop();
+  Enqueue(CloseTask{std::move(closed)});
+}
+
+void Applier::Enqueue(Work work) {
+  {
+    const base::MutexLock lock(mutex_);
+    queue_.push_back(std::move(work));
+    if (std::exchange(scheduled_, true)) return;
+  }
+  state_.services.apply_pool.Submit(shared_from_this());
+}
+
+bool Applier::IsLong(const Work& work) {
+  return std::holds_alternative<LoadTask>(work) || std::holds_alternative<RestoreTask>(work) ||
+         std::holds_alternative<SnapshotTask>(work);
+}
+
+bool Applier::Run() {
+  Work work;
+  bool wrong_pool = false;
+  {
+    const base::MutexLock lock(mutex_);
+    wrong_pool = IsLong(queue_.front()) != in_snapshot_pool_;
+    if (!wrong_pool) {
+      work = std::move(queue_.front());
+      queue_.pop_front();
+    }
+  }
+  if (wrong_pool) {
+    in_snapshot_pool_ = !in_snapshot_pool_;
+    WorkPool& pool =
+        in_snapshot_pool_ ? state_.services.snapshot_pool : state_.services.apply_pool;
+    pool.Submit(shared_from_this());
+    return false;
+  }
+  std::visit([this](auto& task) { Do(task); }, work);
+  const base::MutexLock lock(mutex_);
+  scheduled_ = !queue_.empty();
+  if (!scheduled_) in_snapshot_pool_ = false;
+  return scheduled_;
+}
+
+void Applier::Do(LoadTask& task) {
+  if (state_.stopped()) return;
+  if (task.snapshot) {
+    if (Result<void> recovered = Recover(*task.snapshot); !recovered) {
+      state_.End(Life::kFailed, recovered.error());
+      return;
+    }
+  }
+  state_.inbox.AddEvent(StateLoaded{});
+  notify_raft_();
+}
+
+void Applier::Do(RestoreTask& task) {
+  if (state_.stopped()) return;
+  if (Result<void> recovered = Recover(task.snapshot); !recovered) {
+    state_.End(Life::kFailed, recovered.error());
+    return;
+  }
+  state_.inbox.AddEvent(SnapshotRestored{task.snapshot});
+  notify_raft_();
+  AnswerReadyReads();
+}
+
+Result<void> Applier::Recover(const raft::SnapshotRecord& snapshot) {
+  const Services& services = state_.services;
+  std::unique_ptr<SnapshotReader> image;
+  if (state_.config.role != ReplicaRole::kWitness) {
+    Result<std::unique_ptr<SnapshotReader>> opened =
+        services.snapshot_store.Open(state_.ref, snapshot.index);
+    if (!opened) return std::unexpected(opened.error());
+    Result<std::unique_ptr<SnapshotReader>> checked =
+        codec::OpenImage(std::move(*opened), snapshot.image_bytes);
+    if (!checked) return std::unexpected(checked.error());
+    image = std::move(*checked);
+  }
+  if (auto done = runtime_->Recover(snapshot, std::move(image), stop_.get_token()); !done) {
+    return done;
+  }
+  last_snapshot_ = snapshot.index;
+  state_.SetSnapshotIndex(snapshot.index);
+  state_.addresses.SetMembers(snapshot.membership);
+  applied_.store(snapshot.index.value(), std::memory_order_release);
+  services.logger.For("rsm").Info(logging::Name(state_.ref) + " recovered from snapshot at index " +
+                                  std::to_string(snapshot.index.value()));
+  services.events.Post([ref = state_.ref, snapshot](EventListener& listener) {
+    listener.SnapshotRecovered(
+        {.replica = ref, .peer = {}, .index = snapshot.index, .bytes = snapshot.image_bytes});
+  });
+  return {};
+}
+
+void Applier::Do(ApplyTask& task) {
+  if (state_.stopped()) return;
+  outcomes_.clear();
+  const Result<void> done = runtime_->Apply(task.entries, outcomes_);
+  // Clients hear of what was applied even when a later entry failed, and before the Raft hears of
+  // a removal of this replica, which ends all requests.
+  const bool has_change = std::ranges::any_of(outcomes_, IsChange);
+  state_.proposals.Applied(outcomes_, has_change ? runtime_->membership() : Membership());
+  if (has_change) TellRaft(outcomes_);
+  if (!outcomes_.empty()) {
+    applied_.store(outcomes_.back().index.value(), std::memory_order_release);
+  }
+  if (!done) {
+    state_.End(Life::kFailed, done.error());
+    return;
+  }
+  if (has_change) notify_raft_();
+  AnswerReadyReads();
+  SnapshotIfDue();
+}
+
+void Applier::TellRaft(std::span<const AppliedEntry> applied) {
+  for (const AppliedEntry& entry : applied) {
+    if (!IsChange(entry)) continue;
+    const bool accepted = entry.outcome == AppliedAs::kChangeAccepted;
+    // Between two changes of one batch this is the later membership; Raft's last word is the same.
+    const Membership members = runtime_->membership();
+    if (accepted) {
+      state_.addresses.SetMembers(members);
+      state_.services.events.Post([ref = state_.ref, members](EventListener& listener) {
+        listener.MembershipChanged(ref, members);
+      });
+    }
+    state_.inbox.AddEvent(ChangeApplied{entry.index, accepted, members});
+    if (RemovesItself(entry, state_.ref.replica)) state_.inbox.AddEvent(RemovedItself{});
+  }
+}
+
+void Applier::AnswerReadyReads() {
+  for (PendingRead& read : state_.reads.TakeReady(applied())) {
+    if (auto* index = std::get_if<PendingRead::IndexOnly>(&read.what)) {
+      index->completion.Complete(applied());
+    } else if (auto* lookup = std::get_if<PendingRead::Lookup>(&read.what)) {
+      lookup->completion.Complete(runtime_->Lookup(lookup->query));
+    } else if (auto* members = std::get_if<PendingRead::Members>(&read.what)) {
+      members->completion.Complete(runtime_->membership());
+    }
+  }
+}
+
+void Applier::Do(ReadTask&) {
+  {
+    const base::MutexLock lock(mutex_);
+    reads_queued_ = false;
+  }
+  if (!state_.stopped()) AnswerReadyReads();
+}
+
+void Applier::SnapshotIfDue() {
+  const std::uint64_t every = state_.config.snapshot_entries;
+  if (every == 0 || applied() <= last_snapshot_ + every) return;
+  {
+    const base::MutexLock lock(mutex_);
+    if (std::exchange(snapshot_queued_, true)) return;
+    // Before what was committed meanwhile, so that a busy replica takes snapshots too.
+    queue_.push_front(SnapshotTask{});
+  }
+}
+
+void Applier::Do(SnapshotTask& task) {
+  {
+    const base::MutexLock lock(mutex_);
+    snapshot_queued_ = false;
+  }
+  if (state_.stopped()) return;
+  const Result<raft::SnapshotRecord> saved = Save();
+  if (!saved) {
+    const Error& error = saved.error();
+    state_.services.logger.For("rsm").Warning(logging::Name(state_.ref) + " took no snapshot: " +
+                                              std::string(error.text()));
+    state_.CompleteSnapshot(std::unexpected(error));
+    if (error.code == ErrorCode::kReplicaFailed) state_.End(Life::kFailed, error);
+    if (error.code == ErrorCode::kWriteFailed) state_.services.fail_host(error);
+    // Not again before as many entries have come once more.
+    last_snapshot_ = applied();
+    return;
+  }
+  last_snapshot_ = saved->index;
+  state_.SetSnapshotIndex(saved->index);
+  const std::uint64_t keep =
+      task.options.compaction_overhead.value_or(state_.config.compaction_overhead);
+  const Index cut = saved->index.value() > keep ? saved->index - keep : Index(0);
+  state_.inbox.AddEvent(SnapshotTaken{*saved, cut});
+  notify_raft_();
+  state_.services.logger.For("rsm").Info(
+      logging::Name(state_.ref) + " snapshot captured, index " +
+      std::to_string(saved->index.value()) + ", size " + std::to_string(saved->image_bytes));
+  state_.services.events.Post([ref = state_.ref, record = *saved](EventListener& listener) {
+    listener.SnapshotTaken(
+        {.replica = ref, .peer = {}, .index = record.index, .bytes = record.image_bytes});
+  });
+  state_.CompleteSnapshot(saved->index);
+}
+
+Result<raft::SnapshotRecord> Applier::Save() {
+  if (applied() <= last_snapshot_) {
+    return Fail(ErrorCode::kNothingToDo, "nothing was applied since the last snapshot");
+  }
+  const Services& services = state_.services;
+  Result<std::unique_ptr<storage::SnapshotSink>> sink = services.snapshot_store.Create(state_.ref);
+  if (!sink) return std::unexpected(sink.error());
+  if (Result<void> room = (*sink)->Append(std::string(codec::kImageHeaderBytes, '\0')); !room) {
+    return std::unexpected(room.error());
+  }
+  StoreSink blocks(**sink);
+  Result<state_machine::Runtime::Saved> saved =
+      runtime_->Save(blocks, state_.config.snapshot_compression,
+                     services.scheduler.UnixNanoseconds(), stop_.get_token());
+  if (!saved) return std::unexpected(saved.error());
+  if (Result<void> head = (*sink)->Rewrite(saved->header); !head) {
+    return std::unexpected(head.error());
+  }
+  if (Result<void> durable = (*sink)->Commit(saved->record); !durable) {
+    return std::unexpected(durable.error());
+  }
+  return saved->record;
+}
+
+void Applier::Do(CloseTask& task) {
+  runtime_->Close();
+  task.closed();
+}
+
+}  // namespace drumbeat::node_host

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_host/callback_queue.h"
+
+#include <utility>
+
+namespace drumbeat::node_host {
+
+void CallbackQueue::Start(Scheduler& scheduler) {
+  task_ = scheduler.Start("db-callback", [this] { Drain(); });
+  const base::MutexLock lock(mutex_);
+  running_ = true;
+}
+
+void CallbackQueue::Stop() {
+  {
+    const base::MutexLock lock(mutex_);
+    running_ = false;
+  }
+  task_.reset();
+  Drain();
+}
+
+void CallbackQueue::Run(std::move_only_function<void()> callback) {
+  bool was_empty = false;
+  {
+    const base::MutexLock lock(mutex_);
+    if (running_) {
+      was_empty = queue_.empty();
+      queue_.push_back(std::move(callback));
+    }
+  }
+  if (callback) {
+    callback();
+  } else if (was_empty) {
+    task_->Wake();
+  }
+}
+
+void CallbackQueue::Drain() {
+  std::vector<std::move_only_function<void()>> batch;
+  while (true) {
+    {
+      const base::MutexLock lock(mutex_);
+      if (queue_.empty()) return;
+      batch.swap(queue_);
+    }
+    for (auto& callback : batch) callback();
+    batch.clear();
+  }
+}
+
+}  // namespace drumbeat::node_host

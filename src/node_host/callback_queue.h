@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/mutex.h"
+#include "drumbeat/request.h"
+#include "node_host/scheduler.h"
+
+namespace drumbeat::node_host {
+
+/// Runs the callbacks of completed requests, one after the other, on a task that does nothing
+/// else. Requests may outlive the host: after Stop() callbacks run where they are handed in.
+/// Thread-safety: all functions from any thread.
+class CallbackQueue : public internal::CallbackExecutor {
+ public:
+  void Start(Scheduler& scheduler);
+  /// Runs what is left and ends the task.
+  void Stop();
+
+  void Run(std::move_only_function<void()> callback) override;
+
+ private:
+  void Drain();
+
+  std::unique_ptr<Task> task_;
+  base::Mutex mutex_;
+  bool running_ DRUMBEAT_GUARDED_BY(mutex_) = false;
+  std::vector<std::move_only_function<void()>> queue_ DRUMBEAT_GUARDED_BY(mutex_);
+};
+
+}  // namespace drumbeat::node_host

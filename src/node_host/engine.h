@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/mutex.h"
+#include "node_host/replica.h"
+#include "node_host/scheduler.h"
+#include "node_host/services.h"
+
+namespace drumbeat::node_host {
+
+/// Steps the Rafts of a fixed part of the shards: takes the inputs of all that are ready, sends
+/// what needs no write, saves all their outputs in one write, sends the rest, applies, repeats.
+/// What arrives during a write is taken up by the next round: that is the group commit.
+class EngineWorker {
+ public:
+  /// `raft_ended`: told once of each replica whose Raft has come to its end.
+  EngineWorker(const Services& services, const std::string& name,
+               std::function<void(const std::shared_ptr<Replica>&)> raft_ended);
+
+  /// `replica` has something in its inbox. From any thread.
+  void Notify(const std::shared_ptr<Replica>& replica);
+  /// Ends the task; no step runs afterwards.
+  void Stop() { task_.reset(); }
+
+ private:
+  using Replicas = std::vector<std::shared_ptr<Replica>>;
+
+  void Pass();
+  /// One round over `active_`; those that owe more stay in it.
+  void Round();
+  bool Save();
+
+  const Services& services_;
+  const std::function<void(const std::shared_ptr<Replica>&)> raft_ended_;
+  base::Mutex mutex_;
+  Replicas ready_ DRUMBEAT_GUARDED_BY(mutex_);
+  /// Only in Pass():
+  Replicas active_;
+  Replicas writing_;
+  std::vector<storage::ReplicaUpdate> updates_;
+  std::unique_ptr<Task> task_;
+};
+
+}  // namespace drumbeat::node_host

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/mutex.h"
+#include "drumbeat/event_listener.h"
+#include "logging/logger.h"
+#include "node_host/scheduler.h"
+
+namespace drumbeat::node_host {
+
+/// Tells a listener what happened, on a task of its own, so that a slow one delays nobody.
+/// Thread-safety: Post() from any thread.
+class EventQueue {
+ public:
+  /// `listener` may be null.
+  EventQueue(Scheduler& scheduler, std::shared_ptr<EventListener> listener,
+             const logging::Logger& logger);
+  /// Tells what is left.
+  ~EventQueue();
+
+  void Post(std::function<void(EventListener&)> event);
+
+ private:
+  void Drain();
+
+  static constexpr std::size_t kMaxWaiting = 10'000;
+
+  const std::shared_ptr<EventListener> listener_;
+  const logging::Logger logger_;
+  base::Mutex mutex_;
+  std::vector<std::function<void(EventListener&)>> queue_ DRUMBEAT_GUARDED_BY(mutex_);
+  std::size_t lost_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
+  std::unique_ptr<Task> task_;
+};
+
+}  // namespace drumbeat::node_host

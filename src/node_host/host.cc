@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_host/host.h"
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/random.h"
+#include "codec/command.h"
+#include "node_host/replica_start.h"
+#include "state_machine/runtime.h"
+#include "transport/address.h"
+
+namespace drumbeat::node_host {
+namespace {
+
+constexpr std::chrono::seconds kSnapshotStreamTimeout(900);
+constexpr std::chrono::seconds kWarningPeriod(10);
+constexpr std::size_t kSnapshotTasks = 2;
+
+std::size_t Cores() { return std::max(1u, std::thread::hardware_concurrency()); }
+
+std::size_t EngineWorkers(const NodeHostConfig& config) {
+  return config.engine_workers != 0 ? config.engine_workers
+                                    : std::max<std::size_t>(1, Cores() / 2);
+}
+
+std::size_t ApplyWorkers(const NodeHostConfig& config) {
+  return config.apply_workers != 0 ? config.apply_workers : std::max<std::size_t>(2, Cores());
+}
+
+}  // namespace
+
+Host::Host(const NodeHostConfig& config, HostParts parts)
+    : config_(config),
+      parts_(std::move(parts)),
+      client_counter_(parts_.seed),
+      snapshot_receiver_(*parts_.stores.snapshots, config.deployment_id,
+                         config.transport.max_snapshots_in) {
+  Scheduler& scheduler = *parts_.scheduler;
+  auto callbacks = std::make_shared<CallbackQueue>();
+  callbacks->Start(scheduler);
+  events_.emplace(scheduler, config.listener, parts_.logger);
+  apply_pool_.emplace(scheduler, "db-apply", ApplyWorkers(config));
+  snapshot_pool_.emplace(scheduler, "db-snapshot", kSnapshotTasks);
+  services_.emplace(Services{.scheduler = scheduler,
+                             .log_store = *parts_.stores.log,
+                             .snapshot_store = *parts_.stores.snapshots,
+                             .transport = *parts_.transport,
+                             .events = *events_,
+                             .apply_pool = *apply_pool_,
+                             .snapshot_pool = *snapshot_pool_,
+                             .callbacks = std::move(callbacks),
+                             .logger = parts_.logger,
+                             .now_tick = now_tick_,
+                             .deployment_id = config.deployment_id,
+                             .fail_host = [this](const Error& error) { Fail(error); }});
+  for (std::size_t i = 0; i < EngineWorkers(config); ++i) {
+    workers_.push_back(std::make_unique<EngineWorker>(
+        *services_, "db-engine-" + std::to_string(i),
+        [this](const ReplicaPtr& replica) { RaftEnded(replica); }));
+  }
+}
+
+Result<std::unique_ptr<Host>> Host::Start(const NodeHostConfig& config, HostParts parts) {
+  std::unique_ptr<Host> host(new Host(config, std::move(parts)));
+  if (Result<void> started = host->parts_.transport->Start(*host); !started) {
+    return std::unexpected(started.error());
+  }
+  Host* self = host.get();
+  host->ticker_ =
+      host->parts_.scheduler->Every("db-ticker", config.tick, [self] { self->Tick(); });
+  return host;
+}
+
+Host::~Host() { Close(std::chrono::milliseconds(0)); }
+
+// -- Life of the host ------------------------------------------------------------------------------
+
+void Host::Close(std::chrono::milliseconds handover) {
+  std::call_once(close_once_, [&] {
+    closing_.store(true);
+    if (handover.count() > 0) HandLeadershipsOver(handover);
+    parts_.transport->Stop();
+    EndAllReplicas();
+    ticker_.reset();
+    workers_.clear();
+    apply_pool_.reset();
+    snapshot_pool_.reset();
+    services_->callbacks->Stop();
+    events_.reset();
+    {
+      const std::unique_lock lock(mutex_);
+      shards_.clear();
+    }
+    parts_.stores = {};
+    parts_.folder.reset();
+  });
+}
+
+void Host::HandLeadershipsOver(std::chrono::milliseconds budget) {
+  const auto end = parts_.scheduler->Now() + budget;
+  std::vector<Request<LeaderInfo>> transfers;
+  for (const ReplicaPtr& replica : AllReplicas()) {
+    ReplicaState& state = replica->state();
+    if (state.life() != Life::kRunning || state.leader().leader != state.ref.replica) continue;
+    if (replica->applier().runtime().membership().voters.size() < 2) continue;
+    internal::Completion<LeaderInfo> completion(services_->callbacks);
+    Request<LeaderInfo> request = completion.request();
+    if (!state.BeginTransfer(completion, DeadlineTick(budget))) continue;
+    state.inbox.AddEvent(TransferWanted{ReplicaId(0)});
+    replica->Notify();
+    transfers.push_back(std::move(request));
+  }
+  for (Request<LeaderInfo>& transfer : transfers) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        end - parts_.scheduler->Now());
+    (void)transfer.GetWithin(std::max(left, std::chrono::milliseconds(0)));
+  }
+}
+
+void Host::EndAllReplicas() {
+  for (const ReplicaPtr& replica : AllReplicas()) {
+    replica->state().End(Life::kStopping, {ErrorCode::kClosed, {}});
+    replica->Notify();
+  }
+  std::unique_lock lock(mutex_);
+  all_closed_.wait(lock, [this] {
+    return std::ranges::all_of(shards_, [](const auto& shard) { return shard.second.closed; });
+  });
+}
+
+void Host::RaftEnded(const ReplicaPtr& replica) {
+  // Keeps the replica alive until its state machine is closed.
+  replica->applier().Close([this, replica] { ReplicaClosed(replica->state().ref); });
+}
+
+void Host::ReplicaClosed(const ReplicaRef& replica) {
+  services_->events.Post([replica](EventListener& listener) { listener.ReplicaStopped(replica); });
+  std::vector<internal::Completion<void>> stoppers;
+  {
+    const std::unique_lock lock(mutex_);
+    const auto shard = shards_.find(replica.shard);
+    if (shard == shards_.end()) return;
+    shard->second.closed = true;
+    stoppers = std::move(shard->second.stoppers);
+    if (shard->second.remove) shards_.erase(shard);
+    all_closed_.notify_all();
+  }
+  for (internal::Completion<void>& stopper : stoppers) stopper.Complete({});
+}
+
+void Host::Fail(const Error& error) {
+  {
+    const std::unique_lock lock(mutex_);
+    if (failure_) return;
+    failure_ = Error{ErrorCode::kHostFailed, std::string(error.text())};
+  }
+  parts_.logger.Error("what all replicas share failed, all stop: " + std::string(error.text()));
+  services_->events.Post([error](EventListener& listener) { listener.HostFailed(error); });
+  for (const ReplicaPtr& replica : AllReplicas()) {
+    replica->state().End(Life::kFailed, {ErrorCode::kHostFailed, std::string(error.text())});
+    replica->Notify();
+  }
+}
+
+void Host::Tick() {
+  const std::uint64_t now = now_tick_.fetch_add(1) + 1;
+  for (const ReplicaPtr& replica : AllReplicas()) {
+    replica->state().inbox.AddTick();
+    replica->Notify();
+  }
+  const auto timeout = static_cast<std::uint64_t>(kSnapshotStreamTimeout / config_.tick);
+  if (now > timeout) snapshot_receiver_.Expire(now - timeout);
+}
+
+// -- Life of a replica -----------------------------------------------------------------------------
+
+Result<void> Host::StartReplica(const StartOptions& options, const StateMachineFactory& factory,
+                                const ReplicaConfig& config) {
+  if (Result<void> valid = config.Validate(); !valid) return valid;
+  if (!factory) return drumbeat::Fail(ErrorCode::kInvalidArgument, "there is no factory");
+  const std::lock_guard start_lock(start_mutex_);
+  if (closing_.load()) return drumbeat::Fail(ErrorCode::kClosed);
+  {
+    const std::shared_lock lock(mutex_);
+    if (failure_) return std::unexpected(*failure_);
+    if (shards_.contains(config.shard_id)) {
+      return drumbeat::Fail(ErrorCode::kShardAlreadyExists,
+                            "a replica of this shard runs here, or is still stopping");
+    }
+  }
+  ReplicaStarter starter(*parts_.stores.log, *parts_.stores.snapshots, config_.raft_address);
+  Result<ReplicaStart> start = starter.Prepare(options, config);
+  if (!start) return std::unexpected(start.error());
+  start->seed = parts_.seed ^ (config.shard_id.value() * 0x9e3779b97f4a7c15u) ^
+                (config.replica_id.value() << 32);
+  const ReplicaRef ref{config.shard_id, config.replica_id};
+  std::unique_ptr<StateMachine> machine;
+  if (config.role != ReplicaRole::kWitness) {
+    machine = factory(ref.shard, ref.replica);
+    if (machine == nullptr) {
+      return drumbeat::Fail(ErrorCode::kInvalidArgument, "the factory made no state machine");
+    }
+  }
+  auto runtime = state_machine::Runtime::Make(
+      {.replica = ref,
+       .change_order =
+           config.ordered_config_change ? raft::ChangeOrder::kOrdered : raft::ChangeOrder::kAny,
+       .witness = config.role == ReplicaRole::kWitness},
+      std::move(machine));
+  auto replica = std::make_shared<Replica>(
+      *services_, config, *start, std::move(runtime), config_.transport.max_receive_queue_bytes,
+      [this](const ReplicaPtr& ready) { WorkerOf(ready->state().ref.shard).Notify(ready); });
+  replica->state().addresses.SetMembers(options.initial_members);
+  if (start->snapshot.index) replica->state().addresses.SetMembers(start->snapshot.membership);
+  {
+    const std::unique_lock lock(mutex_);
+    shards_.emplace(config.shard_id, Slot{.replica = replica, .stoppers = {}});
+  }
+  replica->Load(start->snapshot.index ? std::optional(start->snapshot) : std::nullopt);
+  return {};
+}
+
+Request<void> Host::StopShard(ShardId shard) {
+  internal::Completion<void> completion(services_->callbacks);
+  Request<void> request = completion.request();
+  ReplicaPtr replica;
+  {
+    const std::unique_lock lock(mutex_);
+    const auto found = shards_.find(shard);
+    if (found == shards_.end()) {
+      completion.Complete(drumbeat::Fail(ErrorCode::kShardNotFound));
+      return request;
+    }
+    if (found->second.closed) {
+      shards_.erase(found);
+      completion.Complete({});
+      return request;
+    }
+    found->second.remove = true;
+    found->second.stoppers.push_back(std::move(completion));
+    replica = found->second.replica;
+  }
+  replica->state().End(Life::kStopping, {ErrorCode::kClosed, "the replica is stopping"});
+  replica->Notify();
+  return request;
+}
+
+// -- Small parts -----------------------------------------------------------------------------------
+
+Host::ReplicaPtr Host::Find(ShardId shard) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = shards_.find(shard);
+  return found == shards_.end() ? nullptr : found->second.replica;
+}
+
+Result<Host::ReplicaPtr> Host::Serving(ShardId shard) const {
+  if (closing_.load(std::memory_order_relaxed)) return drumbeat::Fail(ErrorCode::kClosed);
+  ReplicaPtr replica = Find(shard);
+  if (replica == nullptr) return drumbeat::Fail(ErrorCode::kShardNotFound);
+  if (const std::optional<Error> refusal = replica->state().Refusal()) {
+    return std::unexpected(*refusal);
+  }
+  return replica;
+}
+
+std::vector<Host::ReplicaPtr> Host::AllReplicas() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<ReplicaPtr> all;
+  all.reserve(shards_.size());
+  for (const auto& [shard, slot] : shards_) all.push_back(slot.replica);
+  return all;
+}
+
+EngineWorker& Host::WorkerOf(ShardId shard) { return *workers_[shard.value() % workers_.size()]; }
+
+std::uint64_t Host::DeadlineTick(std::chrono::milliseconds timeout) const {
+  const auto wanted = std::max(timeout, std::chrono::milliseconds(1));
+  const auto ticks = (wanted + config_.tick - std::chrono::milliseconds(1)) / config_.tick;
+  return now_tick_.load() + static_cast<std::uint64_t>(ticks);
+}
+
+std::uint64_t Host::NewClientId() {
+  base::Random mix(client_counter_.fetch_add(1));
+  return mix.Next() | 1;
+}
+
+bool Host::MayWarn() {
+  const std::uint64_t now = now_tick_.load() + 1;
+  std::uint64_t last = last_warning_tick_.load();
+  const auto period = static_cast<std::uint64_t>(kWarningPeriod / config_.tick);
+  if (last != 0 && now - last < period) return false;
+  return last_warning_tick_.compare_exchange_strong(last, now);
+}
+
+// -- What arrives ----------------------------------------------------------------------------------
+
+void Host::OnMessages(const std::string& source_address, std::vector<raft::Envelope> messages) {
+  ReplicaPtr replica;
+  ShardId shard;
+  for (raft::Envelope& message : messages) {
+    if (replica == nullptr || message.shard != shard) {
+      if (replica != nullptr) replica->Notify();
+      shard = message.shard;
+      replica = Find(shard);
+      if (replica == nullptr) continue;
+    }
+    Deliver(*replica, source_address, std::move(message));
+  }
+  if (replica != nullptr) replica->Notify();
+}
+
+void Host::Deliver(Replica& replica, const std::string& source_address, raft::Envelope message) {
+  ReplicaState& state = replica.state();
+  if (message.to != state.ref.replica || message.from == state.ref.replica) return;
+  if (!source_address.empty() && !state.addresses.Heard(message.from, source_address)) {
+    if (MayWarn()) {
+      state.services.logger.For("transport")
+          .Warning("dropped a message in the name of " +
+                   logging::Name(state.ref.shard, message.from) + " from " + source_address +
+                   ", which is not that member's address");
+    }
+    return;
+  }
+  const auto* append = std::get_if<raft::AppendEntries>(&message.message);
+  const auto* forwarded = std::get_if<raft::ForwardedProposal>(&message.message);
+  const std::vector<raft::Entry>* entries =
+      append != nullptr ? &append->entries : (forwarded != nullptr ? &forwarded->entries : nullptr);
+  if (entries != nullptr) {
+    for (const raft::Entry& entry : *entries) {
+      const std::optional<std::string> why = codec::WhyEntryUnfit(entry);
+      if (!why) continue;
+      if (MayWarn()) {
+        state.services.logger.For("transport")
+            .Warning("dropped entries from " + logging::Name(state.ref.shard, message.from) +
+                     ": " + *why);
+      }
+      return;
+    }
+  }
+  state.inbox.AddMessage(std::move(message));
+}
+
+bool Host::AcceptsChunk(Replica& replica, const codec::Chunk& chunk) const {
+  const ReplicaState& state = replica.state();
+  if (state.stopped() || chunk.to != state.ref.replica) return false;
+  // From a member, or from the leader that it follows while it knows no members.
+  return state.addresses.IsMember(chunk.from) || state.leader().leader == chunk.from;
+}
+
+bool Host::OnChunk(codec::Chunk chunk) {
+  const ReplicaPtr replica = Find(chunk.shard);
+  if (replica == nullptr || !AcceptsChunk(*replica, chunk)) return false;
+  const Result<SnapshotReceiver::Step> step = snapshot_receiver_.Add(chunk, now_tick_.load());
+  if (!step) {
+    if (step.error().code == ErrorCode::kWriteFailed) Fail(step.error());
+    if (MayWarn()) {
+      parts_.logger.For("transport")
+          .Warning("refused a snapshot chunk from " + logging::Name(chunk.shard, chunk.from) +
+                   ": " + std::string(step.error().text()));
+    }
+    return false;
+  }
+  if (step->progress == SnapshotReceiver::Progress::kComplete) {
+    SnapshotArrived(*replica, chunk.from, step->snapshot);
+  }
+  return true;
+}
+
+void Host::SnapshotArrived(Replica& replica, ReplicaId from,
+                           const raft::SnapshotRecord& snapshot) {
+  ReplicaState& state = replica.state();
+  parts_.logger.For("transport")
+      .Info("received snapshot of " + logging::Name(state.ref) + " at index " +
+            std::to_string(snapshot.index.value()) + " from " +
+            logging::Name(state.ref.shard, from) + ", size " +
+            std::to_string(snapshot.image_bytes));
+  services_->events.Post([ref = state.ref, from, snapshot](EventListener& listener) {
+    listener.SnapshotReceived({ref, from, snapshot.index, snapshot.image_bytes});
+  });
+  const std::string address = state.addresses.Find(from);
+  if (!address.empty()) {
+    parts_.transport->Send(address, {.shard = state.ref.shard,
+                                     .from = state.ref.replica,
+                                     .to = from,
+                                     .term = {},
+                                     .message = raft::SnapshotReceived{}});
+    parts_.transport->Flush();
+  }
+  state.inbox.AddMessage({.shard = state.ref.shard,
+                          .from = from,
+                          .to = state.ref.replica,
+                          .term = {},
+                          .message = raft::InstallSnapshot{snapshot}});
+  replica.Notify();
+}
+
+void Host::OnUnreachable(const std::string& address, const std::string& reason) {
+  services_->events.Post([address, reason](EventListener& listener) {
+    listener.ConnectionFailed(address, reason);
+  });
+  for (const ReplicaPtr& replica : AllReplicas()) {
+    for (const ReplicaId peer : replica->state().addresses.At(address)) {
+      if (peer == replica->state().ref.replica) continue;
+      replica->state().inbox.AddEvent(PeerUnreachable{peer});
+      replica->Notify();
+    }
+  }
+}
+
+void Host::OnConnected(const std::string& address) {
+  services_->events.Post(
+      [address](EventListener& listener) { listener.ConnectionEstablished(address); });
+}
+
+}  // namespace drumbeat::node_host

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <any>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "drumbeat/node_host.h"
+#include "node_host/callback_queue.h"
+#include "node_host/engine.h"
+#include "node_host/event_queue.h"
+#include "node_host/replica.h"
+#include "node_host/scheduler.h"
+#include "node_host/services.h"
+#include "node_host/snapshot_receiver.h"
+#include "node_host/work_pool.h"
+#include "storage/data_folder.h"
+#include "storage/rocksdb_stores.h"
+#include "transport/transport.h"
+
+namespace drumbeat::node_host {
+
+/// What a host is made of: the real parts in a process, simulated ones in a simulation.
+struct HostParts {
+  std::unique_ptr<Scheduler> scheduler;
+  /// Null where there is no folder.
+  std::unique_ptr<storage::DataFolder> folder;
+  storage::Stores stores;
+  std::unique_ptr<transport::Transport> transport;
+  logging::Logger logger;
+  std::string id;
+  /// Seeds everything random of this host.
+  std::uint64_t seed = 1;
+};
+
+/// NodeHost over any parts; see drumbeat/node_host.h for every contract.
+class Host : private transport::TransportHandler {
+ public:
+  /// Starts the transport and the workers. `config` is complete.
+  static Result<std::unique_ptr<Host>> Start(const NodeHostConfig& config, HostParts parts);
+  ~Host() override;
+
+  void Close(std::chrono::milliseconds handover);
+  const NodeHostConfig& config() const { return config_; }
+  std::string listen_address() const { return parts_.transport->listen_address(); }
+  const std::string& id() const { return parts_.id; }
+
+  Result<void> StartReplica(const StartOptions& options, const StateMachineFactory& factory,
+                            const ReplicaConfig& config);
+  Request<void> StopShard(ShardId shard);
+
+  Request<ApplyResult> Propose(ShardId shard, const Session& session, std::string_view command,
+                               std::chrono::milliseconds timeout);
+  Request<Session> OpenSession(ShardId shard, std::chrono::milliseconds timeout);
+  Request<void> CloseSession(const Session& session, std::chrono::milliseconds timeout);
+  Request<Index> ReadIndex(ShardId shard, std::chrono::milliseconds timeout);
+  Request<std::any> Read(ShardId shard, std::any query, std::chrono::milliseconds timeout);
+  Result<std::any> StaleRead(ShardId shard, const std::any& query);
+  Request<Membership> GetShardMembership(ShardId shard, std::chrono::milliseconds timeout);
+  Request<Membership> RequestChange(ShardId shard, raft::ConfigChange change,
+                                    std::chrono::milliseconds timeout);
+  Request<Index> RequestSnapshot(ShardId shard, const SnapshotOptions& options,
+                                 std::chrono::milliseconds timeout);
+  Result<LeaderInfo> GetLeader(ShardId shard) const;
+  Request<LeaderInfo> RequestLeaderTransfer(ShardId shard, ReplicaId target,
+                                            std::chrono::milliseconds timeout);
+  Result<ReplicaInfo> GetReplicaInfo(ShardId shard) const;
+  std::vector<ReplicaInfo> GetNodeHostInfo() const;
+
+ private:
+  using ReplicaPtr = std::shared_ptr<Replica>;
+  /// A shard's place in the table.
+  struct Slot {
+    ReplicaPtr replica;
+    /// Its state machine is closed; nothing of it runs any more.
+    bool closed = false;
+    /// Remove it from the table once it is closed.
+    bool remove = false;
+    std::vector<internal::Completion<void>> stoppers;
+  };
+
+  Host(const NodeHostConfig& config, HostParts parts);
+
+  // TransportHandler:
+  void OnMessages(const std::string& source_address,
+                  std::vector<raft::Envelope> messages) override;
+  bool OnChunk(codec::Chunk chunk) override;
+  void OnUnreachable(const std::string& address, const std::string& reason) override;
+  void OnConnected(const std::string& address) override;
+
+  void Deliver(Replica& replica, const std::string& source_address, raft::Envelope message);
+  bool AcceptsChunk(Replica& replica, const codec::Chunk& chunk) const;
+  void SnapshotArrived(Replica& replica, ReplicaId from, const raft::SnapshotRecord& snapshot);
+
+  ReplicaPtr Find(ShardId shard) const;
+  /// The replica, if it can serve a request now.
+  Result<ReplicaPtr> Serving(ShardId shard) const;
+  std::vector<ReplicaPtr> AllReplicas() const;
+  ReplicaInfo InfoOf(const Replica& replica) const;
+
+  template <class T>
+  Request<T> ProposeEntry(ShardId shard, raft::Entry entry, std::chrono::milliseconds timeout);
+  template <class Wanted, class T>
+  Request<T> StartRead(ShardId shard, Wanted wanted, std::chrono::milliseconds timeout);
+
+  EngineWorker& WorkerOf(ShardId shard);
+  std::uint64_t DeadlineTick(std::chrono::milliseconds timeout) const;
+  std::uint64_t NewClientId();
+
+  void Tick();
+  void HandLeadershipsOver(std::chrono::milliseconds budget);
+  void EndAllReplicas();
+  void RaftEnded(const ReplicaPtr& replica);
+  void ReplicaClosed(const ReplicaRef& replica);
+  void Fail(const Error& error);
+  bool MayWarn();
+
+  const NodeHostConfig config_;
+  HostParts parts_;
+  std::atomic<std::uint64_t> now_tick_{0};
+  std::atomic<std::uint64_t> client_counter_;
+  std::atomic<std::uint64_t> last_warning_tick_{0};
+  std::atomic<bool> closing_{false};
+  std::optional<EventQueue> events_;
+  std::optional<WorkPool> apply_pool_;
+  std::optional<WorkPool> snapshot_pool_;
+  std::optional<Services> services_;
+  SnapshotReceiver snapshot_receiver_;
+
+  /// Serialises StartReplica calls.
+  std::mutex start_mutex_;
+  mutable std::shared_mutex mutex_;
+  /// Guarded by mutex_, as is what follows:
+  std::map<ShardId, Slot> shards_;
+  std::optional<Error> failure_;
+  std::condition_variable_any all_closed_;
+
+  std::vector<std::unique_ptr<EngineWorker>> workers_;
+  std::unique_ptr<Task> ticker_;
+  std::once_flag close_once_;
+};
+
+}  // namespace drumbeat::node_host

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_host/inbox.h"
+
+#include <utility>
+
+namespace drumbeat::node_host {
+namespace {
+
+std::size_t DataBytes(const raft::Message& message) {
+  const std::vector<raft::Entry>* entries = nullptr;
+  if (const auto* append = std::get_if<raft::AppendEntries>(&message)) entries = &append->entries;
+  if (const auto* forwarded = std::get_if<raft::ForwardedProposal>(&message)) {
+    entries = &forwarded->entries;
+  }
+  if (entries == nullptr) return 0;
+  std::size_t bytes = 0;
+  for (const raft::Entry& entry : *entries) bytes += raft::EntrySize(entry);
+  return bytes;
+}
+
+}  // namespace
+
+bool Inbox::AddMessage(raft::Envelope message) {
+  const std::size_t bytes = DataBytes(message.message);
+  const bool always = std::holds_alternative<raft::InstallSnapshot>(message.message);
+  const base::MutexLock lock(mutex_);
+  if (bytes > 0) {
+    // A single message may be larger than the budget; it is taken when nothing else waits.
+    if (data_bytes_ > 0 && data_bytes_ + bytes > max_data_bytes_) return false;
+    data_bytes_ += bytes;
+  } else if (!always) {
+    if (control_messages_ >= kMaxControlMessages) return false;
+    ++control_messages_;
+  }
+  contents_.messages.push_back(std::move(message));
+  return true;
+}
+
+void Inbox::AddProposal(raft::Entry entry) {
+  const base::MutexLock lock(mutex_);
+  contents_.proposals.push_back(std::move(entry));
+}
+
+void Inbox::AddEvent(ReplicaEvent event) {
+  const base::MutexLock lock(mutex_);
+  contents_.events.push_back(std::move(event));
+}
+
+void Inbox::AddTick() {
+  const base::MutexLock lock(mutex_);
+  ++contents_.ticks;
+}
+
+void Inbox::Take(Contents& contents) {
+  contents.ticks = 0;
+  contents.events.clear();
+  contents.messages.clear();
+  contents.proposals.clear();
+  const base::MutexLock lock(mutex_);
+  std::swap(contents, contents_);
+  data_bytes_ = 0;
+  control_messages_ = 0;
+}
+
+}  // namespace drumbeat::node_host

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_host/replica_raft.h"
+
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "base/check.h"
+#include "node_host/snapshot_chunks.h"
+
+namespace drumbeat::node_host {
+namespace {
+
+/// How long the outcome of a snapshot stream waits, so that a receiver has time to load it before
+/// the leader asks again (Dragonboat's values).
+constexpr std::uint64_t kStreamEndedTicks = 10;
+constexpr std::uint64_t kSnapshotReceivedTicks = 2;
+
+raft::Options RaftOptions(const ReplicaConfig& config, std::uint64_t seed) {
+  raft::Options options;
+  options.shard = config.shard_id;
+  options.replica = config.replica_id;
+  options.election_ticks = config.election_ticks;
+  options.heartbeat_ticks = config.heartbeat_ticks;
+  options.check_quorum = config.check_quorum;
+  options.pre_vote = config.pre_vote;
+  options.quiesce = config.quiesce;
+  options.max_in_memory_log_bytes = config.max_in_memory_log_bytes;
+  options.seed = seed;
+  switch (config.role) {
+    case ReplicaRole::kVoter:
+      break;
+    case ReplicaRole::kNonVoting:
+      options.initial_role = raft::Role::kNonVoting;
+      break;
+    case ReplicaRole::kWitness:
+      options.initial_role = raft::Role::kWitness;
+      break;
+  }
+  return options;
+}
+
+Error DropError(raft::DropReason reason) {
+  switch (reason) {
+    case raft::DropReason::kChangeInProgress:
+      return {ErrorCode::kInProgress, "another change is under way"};
+    case raft::DropReason::kBusy:
+      return {ErrorCode::kBusy, "too much of the log is not applied yet"};
+    case raft::DropReason::kNoLeader:
+      break;
+  }
+  return {ErrorCode::kNoLeader, {}};
+}
+
+}  // namespace
+
+ReplicaRaft::ReplicaRaft(ReplicaState& state, std::shared_ptr<Applier> applier,
+                         const ReplicaStart& start)
+    : state_(state),
+      applier_(std::move(applier)),
+      start_(start),
+      log_(state.services.log_store, state.ref, start.log, start.snapshot) {}
+
+ReplicaRaft::~ReplicaRaft() = default;
+
+void ReplicaRaft::Guarded(const std::function<void()>& step) {
+  try {
+    const base::ReplicaScope scope(state_.ref.shard, state_.ref.replica);
+    step();
+  } catch (const std::exception& problem) {
+    state_.End(Life::kFailed, {ErrorCode::kReplicaFailed, problem.what()});
+  }
+}
+
+void ReplicaRaft::Start() {
+  raft::StoredState stored;
+  stored.hard_state = start_.log.hard_state;
+  stored.hard_state.commit = std::max(stored.hard_state.commit, start_.snapshot.index);
+  stored.membership = start_.snapshot.membership;
+  stored.applied = start_.snapshot.index;
+  told_applied_ = stored.applied;
+  raft_ = std::make_unique<raft::Raft>(RaftOptions(state_.config, start_.seed), stored, log_);
+  Publish();
+  state_.SetRunning();
+}
+
+bool ReplicaRaft::TakeInputs() {
+  if (state_.stopped()) {
+    raft_.reset();
+    return false;
+  }
+  // Before the inbox: the changes that it covers are in there by now.
+  const Index applied = applier_->applied();
+  state_.inbox.Take(inputs_);
+  Guarded([&] {
+    for (const ReplicaEvent& event : inputs_.events) Handle(event);
+    if (raft_ == nullptr) {
+      state_.Expire(state_.services.now_tick.load());
+      return;
+    }
+    if (inputs_.ticks > 0) Tick(inputs_.ticks);
+    for (raft::Envelope& message : inputs_.messages) {
+      if (std::holds_alternative<raft::SnapshotReceived>(message.message)) {
+        snapshot_statuses_[message.from] = {own_ticks_ + kSnapshotReceivedTicks, false};
+      } else {
+        raft_->Step(std::move(message));
+      }
+    }
+    if (applied > told_applied_) {
+      raft_->Applied(applied);
+      told_applied_ = applied;
+    }
+    if (!inputs_.proposals.empty()) raft_->Propose(std::exchange(inputs_.proposals, {}));
+    if (auto context = state_.reads.StartRound(state_.services.now_tick.load())) {
+      raft_->ReadIndex(*context);
+    }
+    if (raft_->complaint()) {
+      state_.End(Life::kFailed, {ErrorCode::kDamaged, *raft_->complaint()});
+    }
+  });
+  if (state_.stopped()) {
+    raft_.reset();
+    return false;
+  }
+  return true;
+}
+
+void ReplicaRaft::Tick(std::uint64_t ticks) {
+  for (std::uint64_t i = 0; i < std::min(ticks, kMaxTicksAtOnce); ++i) {
+    ++own_ticks_;
+    raft_->Tick();
+  }
+  for (auto status = snapshot_statuses_.begin(); status != snapshot_statuses_.end();) {
+    if (status->second.due_tick > own_ticks_) {
+      ++status;
+      continue;
+    }
+    raft_->SnapshotStatus(status->first, status->second.failed);
+    status = snapshot_statuses_.erase(status);
+  }
+  state_.Expire(state_.services.now_tick.load());
+  write_unwritten_ = unwritten_.has_value();
+}
+
+void ReplicaRaft::Handle(const ReplicaEvent& event) {
+  if (std::holds_alternative<StateLoaded>(event)) return Start();
+  if (raft_ == nullptr) return;
+  std::visit(
+      [this](const auto& what) {
+        using T = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<T, ChangeApplied>) {
+          raft_->ConfigChangeApplied(what.index, what.accepted, what.members);
+        } else if constexpr (std::is_same_v<T, RemovedItself>) {
+          removed_itself_ = true;
+        } else if constexpr (std::is_same_v<T, SnapshotRestored>) {
+          raft_->SnapshotRestored(what.snapshot);
+        } else if constexpr (std::is_same_v<T, SnapshotTaken>) {
+          log_.SetSnapshot(what.snapshot);
+          const Result<void> cut = log_.CutThrough(what.cut_through);
+          DRUMBEAT_CHECK(cut.has_value(), "a log that cannot be cut is not to be trusted");
+          raft_->SnapshotTaken(what.snapshot);
+        } else if constexpr (std::is_same_v<T, SnapshotStreamEnded>) {
+          snapshot_statuses_.try_emplace(
+              what.to, DelayedStatus{own_ticks_ + what.delay_ticks, what.failed});
+        } else if constexpr (std::is_same_v<T, PeerUnreachable>) {
+          raft_->Unreachable(what.replica);
+        } else if constexpr (std::is_same_v<T, TransferWanted>) {
+          raft_->TransferLeadership(what.target);
+        }
+      },
+      event);
+}
+
+bool ReplicaRaft::TakeOutput() {
+  bool any = false;
+  Guarded([&] {
+    if (raft_ == nullptr) return;
+    any = raft_->HasOutput() || write_unwritten_ || removed_itself_;
+    if (any) output_ = raft_->TakeOutput();
+  });
+  return any && !state_.stopped();
+}
+
+void ReplicaRaft::SendNow() { SendAll(output_.messages_now); }
+
+void ReplicaRaft::SendAll(std::vector<raft::Envelope>& messages) {
+  for (raft::Envelope& message : messages) {
+    const std::string address = state_.addresses.Find(message.to);
+    if (!address.empty()) state_.services.transport.Send(address, std::move(message));
+  }
+  messages.clear();
+}
+
+bool ReplicaRaft::AddUpdate(std::vector<storage::ReplicaUpdate>& updates) {
+  if (output_.hard_state) unwritten_ = output_.hard_state;
+  const bool needed = output_.must_sync || !output_.entries.empty() ||
+                      output_.received_snapshot.has_value() || write_unwritten_;
+  if (!needed) return false;
+  updates.push_back({.replica = state_.ref,
+                     .hard_state = std::exchange(unwritten_, std::nullopt),
+                     .entries = output_.entries,
+                     .restart_behind = output_.received_snapshot});
+  write_unwritten_ = false;
+  return output_.must_sync;
+}
+
+void ReplicaRaft::Finish() {
+  Guarded([&] {
+    if (output_.received_snapshot) log_.Restarted(*output_.received_snapshot);
+    log_.Saved(output_.entries);
+    const bool any = !output_.entries.empty();
+    raft_->Saved(any ? output_.entries.back().term : Term(0),
+                 any ? output_.entries.back().index : Index(0));
+    SendAll(output_.messages_after_save);
+    HandOver();
+    TellClients();
+    Publish();
+  });
+  output_ = raft::Output();
+  if (removed_itself_) state_.End(Life::kRemoved, {ErrorCode::kReplicaRemoved, {}});
+}
+
+void ReplicaRaft::HandOver() {
+  if (output_.received_snapshot) {
+    const raft::SnapshotRecord& snapshot = *output_.received_snapshot;
+    applier_->Restore(snapshot);
+  }
+  if (!output_.committed.empty()) applier_->Apply(std::move(output_.committed));
+  for (const raft::SendSnapshot& wanted : output_.snapshots_to_send) SendSnapshot(wanted);
+}
+
+void ReplicaRaft::TellClients() {
+  bool confirmed = false;
+  for (const raft::ReadReady& ready : output_.reads) {
+    confirmed |= state_.reads.Confirmed(ready.context, ready.index);
+  }
+  if (confirmed) applier_->AnswerReads();
+  for (const raft::DroppedProposal& dropped : output_.dropped_proposals) {
+    state_.proposals.Drop(dropped.entry, DropError(dropped.reason));
+  }
+  for (const raft::DroppedRead& dropped : output_.dropped_reads) {
+    state_.reads.Drop(dropped.context, DropError(dropped.reason));
+  }
+  if (output_.leader_change) NoteLeader(*output_.leader_change);
+}
+
+void ReplicaRaft::NoteLeader(const raft::LeaderChange& change) {
+  const LeaderInfo leader{change.leader, change.term};
+  const std::string name = logging::Name(state_.ref);
+  const logging::Logger logger = state_.services.logger.For("raft");
+  if (!leader.leader) {
+    logger.Info(name + " has no leader in term " + std::to_string(leader.term.value()));
+  } else if (leader.leader == state_.ref.replica) {
+    logger.Info(name + " became leader in term " + std::to_string(leader.term.value()));
+  } else {
+    logger.Info(name + " follows leader " + logging::Name(state_.ref.shard, leader.leader) +
+                " in term " + std::to_string(leader.term.value()));
+  }
+  state_.services.events.Post([ref = state_.ref, leader](EventListener& listener) {
+    listener.LeaderChanged(ref, leader);
+  });
+}
+
+void ReplicaRaft::SendSnapshot(const raft::SendSnapshot& wanted) {
+  const Services& services = state_.services;
+  const std::string address = state_.addresses.Find(wanted.to);
+  if (address.empty()) {
+    state_.inbox.AddEvent(SnapshotStreamEnded{wanted.to, true, kStreamEndedTicks});
+    return;
+  }
+  const SnapshotRoute route{state_.ref.shard, state_.ref.replica, wanted.to,
+                            services.deployment_id};
+  const bool to_witness = applier_->runtime().membership().witnesses.contains(wanted.to);
+  auto chunks = to_witness ? WitnessChunks(route, wanted.snapshot,
+                                           services.scheduler.UnixNanoseconds())
+                           : StoredSnapshotChunks(services.snapshot_store, route);
+  const SnapshotEvent event{.replica = state_.ref,
+                            .peer = wanted.to,
+                            .index = wanted.snapshot.index,
+                            .bytes = wanted.snapshot.image_bytes};
+  const std::string what = "snapshot of " + logging::Name(state_.ref) + " at index " +
+                           std::to_string(event.index.value()) + " to " +
+                           logging::Name(state_.ref.shard, wanted.to);
+  services.transport.SendSnapshot(
+      address, std::move(chunks), [state = state_.shared_from_this(), event, what](Result<void> done) {
+        const Services& shared = state->services;
+        if (done) {
+          shared.logger.For("transport").Info("sent " + what);
+          shared.events.Post([event](EventListener& listener) { listener.SnapshotSent(event); });
+        } else {
+          shared.logger.For("transport")
+              .Warning("failed to send " + what + ": " + std::string(done.error().text()));
+          shared.events.Post([event, error = done.error()](EventListener& listener) {
+            listener.SnapshotSendFailed(event, error);
+          });
+        }
+        state->inbox.AddEvent(
+            SnapshotStreamEnded{event.peer, !done.has_value(), kStreamEndedTicks});
+      });
+}
+
+void ReplicaRaft::Publish() {
+  const raft::Status status = raft_->status();
+  state_.Publish({status.leader, status.term}, status.committed, status.last_index);
+}
+
+}  // namespace drumbeat::node_host

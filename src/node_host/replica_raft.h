@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "node_host/applier.h"
+#include "node_host/inbox.h"
+#include "node_host/replica_log.h"
+#include "node_host/replica_state.h"
+#include "raft/raft.h"
+#include "storage/log_store.h"
+
+namespace drumbeat::node_host {
+
+/// What a replica starts from, as read from the stores.
+struct ReplicaStart {
+  storage::StoredLog log = {};
+  /// The newest snapshot; index 0 when there is none.
+  raft::SnapshotRecord snapshot = {};
+  std::uint64_t seed = 1;
+};
+
+/// The side of a replica that runs its Raft. An engine worker calls, in this order and only on its
+/// own thread: TakeInputs(), TakeOutput(), then for an output SendNow(), AddUpdate(), the write
+/// that covers it, Finish().
+///
+/// A broken invariant or an unreadable log ends this replica alone: every step returns normally
+/// and the next TakeInputs() says that it is over.
+class ReplicaRaft {
+ public:
+  ReplicaRaft(ReplicaState& state, std::shared_ptr<Applier> applier, const ReplicaStart& start);
+  ~ReplicaRaft();
+
+  /// Steps the Raft through everything in the inbox. False: this side's life is over.
+  bool TakeInputs();
+  /// Whether the Raft owes something; it then stands in line for the three calls below.
+  bool TakeOutput();
+  /// Sends what may go before the write.
+  void SendNow();
+  /// Adds what must be written, if anything. True: the write must be synced.
+  bool AddUpdate(std::vector<storage::ReplicaUpdate>& updates);
+  /// The write succeeded: tells Raft, sends, hands over what was committed.
+  void Finish();
+
+ private:
+  /// Runs `step`; what it throws ends the replica.
+  void Guarded(const std::function<void()>& step);
+
+  void Start();
+  void Handle(const ReplicaEvent& event);
+  void Tick(std::uint64_t ticks);
+  void SendAll(std::vector<raft::Envelope>& messages);
+  void TellClients();
+  void HandOver();
+  void SendSnapshot(const raft::SendSnapshot& wanted);
+  void NoteLeader(const raft::LeaderChange& change);
+  void Publish();
+
+  /// A stalled worker must not count late ticks as many election timeouts at once.
+  static constexpr std::uint64_t kMaxTicksAtOnce = 2;
+
+  struct DelayedStatus {
+    std::uint64_t due_tick = 0;
+    bool failed = false;
+  };
+
+  ReplicaState& state_;
+  const std::shared_ptr<Applier> applier_;
+  const ReplicaStart start_;
+  ReplicaLog log_;
+  std::unique_ptr<raft::Raft> raft_;
+  Inbox::Contents inputs_;
+  raft::Output output_;
+  /// The newest hard state that is not written yet: only its commit index moved.
+  std::optional<raft::HardState> unwritten_;
+  bool write_unwritten_ = false;
+  bool removed_itself_ = false;
+  Index told_applied_;
+  std::uint64_t own_ticks_ = 0;
+  std::map<ReplicaId, DelayedStatus> snapshot_statuses_;
+};
+
+}  // namespace drumbeat::node_host

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/mutex.h"
+#include "drumbeat/config.h"
+#include "drumbeat/error.h"
+#include "drumbeat/event_listener.h"
+#include "drumbeat/request.h"
+#include "node_host/address_book.h"
+#include "node_host/inbox.h"
+#include "node_host/pending_proposals.h"
+#include "node_host/pending_reads.h"
+#include "node_host/services.h"
+
+namespace drumbeat::node_host {
+
+/// Where a replica is in its life; it only moves down this list.
+enum class Life : std::uint8_t {
+  kLoading,   ///< the state machine is not loaded yet
+  kRunning,
+  kStopping,  ///< asked to stop
+  kFailed,    ///< stopped for good by an error of its own, or of what all share
+  kRemoved,   ///< applied its own removal
+};
+
+/// The part of a replica that its two sides, Raft and state machine, and its clients share.
+///
+/// Thread-safety: all functions from any thread; members are constant, synchronise themselves or
+/// are guarded as marked.
+/// Lifetime: shared, because queues of the pools and streams of the transport may hold it for a
+/// little longer than the host's table does.
+class ReplicaState : public std::enable_shared_from_this<ReplicaState> {
+ public:
+  ReplicaState(const Services& shared, const ReplicaConfig& replica_config, std::uint64_t seed,
+               std::size_t max_receive_bytes);
+
+  const Services& services;
+  const ReplicaConfig config;
+  const ReplicaRef ref;
+  AddressBook addresses;
+  Inbox inbox;
+  PendingProposals proposals;
+  PendingReads reads;
+
+  // -- Life ----------------------------------------------------------------------------------
+
+  Life life() const { return life_.load(std::memory_order_acquire); }
+  bool stopped() const { return life() >= Life::kStopping; }
+  /// Loading is over.
+  void SetRunning();
+  /// Ends the replica's life, once: pending requests complete with kTerminated, calls fail with
+  /// an error that fits, listener and log are told. False when it had ended before.
+  bool End(Life how, const Error& why);
+  /// Why a call cannot be served now, if so.
+  std::optional<Error> Refusal() const;
+
+  // -- What its Raft believes, for everybody to see --------------------------------------------
+
+  void Publish(const LeaderInfo& leader, Index committed, Index last_index);
+  LeaderInfo leader() const;
+  Index committed() const { return Index(committed_.load(std::memory_order_relaxed)); }
+  Index last_index() const { return Index(last_index_.load(std::memory_order_relaxed)); }
+  Index snapshot_index() const { return Index(snapshot_index_.load(std::memory_order_relaxed)); }
+  void SetSnapshotIndex(Index index) { snapshot_index_.store(index.value()); }
+
+  // -- Requests of which there is one at a time --------------------------------------------------
+
+  /// kInProgress when one is pending.
+  Result<void> BeginTransfer(internal::Completion<LeaderInfo>& completion,
+                             std::uint64_t deadline_tick);
+  /// kInProgress when one is pending.
+  Result<void> BeginSnapshot(internal::Completion<Index>& completion, std::uint64_t deadline_tick);
+  void CompleteSnapshot(Result<Index> result);
+  /// Completes with kTimeout whatever was due before `tick`.
+  void Expire(std::uint64_t tick);
+
+ private:
+  struct Transfer {
+    internal::Completion<LeaderInfo> completion;
+    LeaderInfo before;
+    std::uint64_t deadline_tick = 0;
+  };
+  struct Snapshot {
+    internal::Completion<Index> completion;
+    std::uint64_t deadline_tick = 0;
+  };
+
+  std::atomic<Life> life_{Life::kLoading};
+  std::atomic<std::uint64_t> committed_{0};
+  std::atomic<std::uint64_t> last_index_{0};
+  std::atomic<std::uint64_t> snapshot_index_{0};
+
+  mutable base::Mutex mutex_;
+  Error end_reason_ DRUMBEAT_GUARDED_BY(mutex_);
+  LeaderInfo leader_ DRUMBEAT_GUARDED_BY(mutex_);
+  std::optional<Transfer> transfer_ DRUMBEAT_GUARDED_BY(mutex_);
+  std::optional<Snapshot> snapshot_ DRUMBEAT_GUARDED_BY(mutex_);
+};
+
+}  // namespace drumbeat::node_host

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace drumbeat::node_host {
+
+/// Work that runs again soon after each Wake(): at least one whole pass begins after it.
+/// Thread-safety: Wake() from any thread, also from inside the pass. The destructor waits for a
+/// running pass and must not be called from inside it.
+class Task {
+ public:
+  virtual ~Task() = default;
+  virtual void Wake() = 0;
+};
+
+/// Where a host's work runs: each task on a thread of its own in a process, all tasks on one event
+/// queue under virtual time in a simulation. The host has no other source of threads or time.
+class Scheduler {
+ public:
+  virtual ~Scheduler() = default;
+
+  /// Runs `pass` after each Wake(). Passes of one task never overlap.
+  virtual std::unique_ptr<Task> Start(std::string name, std::function<void()> pass) = 0;
+  /// Runs `pass` every `period`, from one period from now on; what was missed is not made up for.
+  virtual std::unique_ptr<Task> Every(std::string name, std::chrono::milliseconds period,
+                                      std::function<void()> pass) = 0;
+  /// Steady time, for measuring only.
+  virtual std::chrono::steady_clock::time_point Now() const = 0;
+  /// Wall-clock time in nanoseconds since 1970; it decides nothing.
+  virtual std::uint64_t UnixNanoseconds() const = 0;
+};
+
+/// Real threads with all signals blocked. Tasks must be destroyed before it.
+std::unique_ptr<Scheduler> MakeThreadScheduler();
+
+}  // namespace drumbeat::node_host

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_host/snapshot_receiver.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace drumbeat::node_host {
+namespace {
+
+/// Why a chunk cannot belong to any snapshot that we take.
+std::optional<std::string> WhyUnfit(const codec::Chunk& chunk, std::uint64_t deployment_id) {
+  if (chunk.deployment_id != deployment_id) return "it is of another deployment";
+  if (chunk.bin_version != codec::kBinVersion) return "its transport version differs";
+  if (chunk.has_file_info) return "it belongs to an external file, which this version cannot take";
+  if (!chunk.index || !chunk.term) return "it has no index or term";
+  if (chunk.membership.config_change_id == 0 || chunk.membership.voters.empty()) {
+    return "it has no membership";
+  }
+  return std::nullopt;
+}
+
+bool IsLast(const codec::Chunk& chunk) {
+  return chunk.chunk_count == codec::kLastChunkCount || chunk.chunk_count == chunk.chunk_id + 1;
+}
+
+}  // namespace
+
+Result<SnapshotReceiver::Step> SnapshotReceiver::Add(const codec::Chunk& chunk,
+                                                     std::uint64_t now_tick) {
+  const Key key{chunk.shard, chunk.to, chunk.index};
+  if (const std::optional<std::string> why = WhyUnfit(chunk, deployment_id_)) {
+    Forget(key);
+    return Fail(ErrorCode::kInvalidArgument, *why);
+  }
+  std::shared_ptr<Stream> stream;
+  if (chunk.chunk_id == 0) {
+    Forget(key);  // a new attempt: the unfinished one goes
+    Result<std::shared_ptr<Stream>> begun = Begin(key, chunk);
+    if (!begun) return std::unexpected(begun.error());
+    stream = std::move(*begun);
+  } else {
+    stream = Find(key);
+    if (stream == nullptr) return Fail(ErrorCode::kNotFound, "its stream is not known");
+  }
+  stream->last_tick = now_tick;
+  Result<Step> step = Append(*stream, chunk);
+  if (!step || step->progress == Progress::kComplete) Forget(key);
+  return step;
+}
+
+Result<std::shared_ptr<SnapshotReceiver::Stream>> SnapshotReceiver::Begin(
+    const Key& key, const codec::Chunk& chunk) {
+  Result<std::unique_ptr<storage::SnapshotSink>> sink =
+      store_.Create(ReplicaRef{chunk.shard, chunk.to});
+  if (!sink) return std::unexpected(sink.error());
+  auto stream = std::make_shared<Stream>();
+  stream->from = chunk.from;
+  stream->record.index = chunk.index;
+  stream->record.term = chunk.term;
+  stream->record.membership = chunk.membership;
+  stream->record.on_disk_index = chunk.on_disk_index;
+  stream->record.witness = chunk.witness;
+  stream->sink = std::move(*sink);
+  stream->validator = codec::ImageValidator::Make();
+  const base::MutexLock lock(mutex_);
+  if (streams_.size() >= max_streams_) {
+    return Fail(ErrorCode::kBusy, "too many snapshots arrive at once");
+  }
+  streams_[key] = stream;
+  return stream;
+}
+
+Result<SnapshotReceiver::Step> SnapshotReceiver::Append(Stream& stream,
+                                                        const codec::Chunk& chunk) {
+  if (chunk.chunk_id != stream.next_chunk || chunk.from != stream.from) {
+    return Fail(ErrorCode::kInvalidArgument, "it is not the next chunk of its stream");
+  }
+  ++stream.next_chunk;
+  stream.bytes += chunk.data.size();
+  if (Result<void> good = stream.validator->Add(chunk.data.view()); !good) {
+    return std::unexpected(good.error());
+  }
+  if (Result<void> kept = stream.sink->Append(chunk.data.view()); !kept) {
+    return std::unexpected(kept.error());
+  }
+  if (!IsLast(chunk)) return Step{};
+  if (Result<void> good = stream.validator->Finish(); !good) return std::unexpected(good.error());
+  stream.record.image_bytes = stream.bytes;
+  if (Result<void> durable = stream.sink->Commit(stream.record); !durable) {
+    return std::unexpected(durable.error());
+  }
+  return Step{.progress = Progress::kComplete, .snapshot = stream.record};
+}
+
+std::shared_ptr<SnapshotReceiver::Stream> SnapshotReceiver::Find(const Key& key) {
+  const base::MutexLock lock(mutex_);
+  const auto found = streams_.find(key);
+  return found == streams_.end() ? nullptr : found->second;
+}
+
+void SnapshotReceiver::Forget(const Key& key) {
+  std::shared_ptr<Stream> gone;  // destroyed outside the lock: it deletes files
+  const base::MutexLock lock(mutex_);
+  const auto found = streams_.find(key);
+  if (found == streams_.end()) return;
+  gone = std::move(found->second);
+  streams_.erase(found);
+}
+
+void SnapshotReceiver::Expire(std::uint64_t tick) {
+  std::vector<std::shared_ptr<Stream>> gone;
+  const base::MutexLock lock(mutex_);
+  for (auto stream = streams_.begin(); stream != streams_.end();) {
+    if (stream->second->last_tick < tick) {
+      gone.push_back(std::move(stream->second));
+      stream = streams_.erase(stream);
+    } else {
+      ++stream;
+    }
+  }
+}
+
+}  // namespace drumbeat::node_host

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <tuple>
+
+#include "base/mutex.h"
+#include "codec/chunk.h"
+#include "codec/snapshot_image.h"
+#include "drumbeat/error.h"
+#include "drumbeat/event_listener.h"
+#include "storage/snapshot_store.h"
+
+namespace drumbeat::node_host {
+
+/// Puts snapshots together from the chunks that arrive, checks them on the way and makes each
+/// durable with its last chunk. File names that a sender gives are never used.
+///
+/// Thread-safety: all functions from any thread; chunks of one snapshot one after the other.
+class SnapshotReceiver {
+ public:
+  /// `max_streams`: unfinished snapshots at once.
+  SnapshotReceiver(storage::SnapshotStore& store, std::uint64_t deployment_id,
+                   std::size_t max_streams)
+      : store_(store), deployment_id_(deployment_id), max_streams_(max_streams) {}
+
+  /// What a chunk came to.
+  enum class Progress : std::uint8_t { kMore, kComplete };
+  struct Step {
+    Progress progress = Progress::kMore;
+    /// With kComplete: durable, and the newest of its replica.
+    raft::SnapshotRecord snapshot;
+  };
+  /// Takes the next chunk. Errors: refused, with the reason; what was there of this snapshot is
+  /// gone. `now_tick` is for Expire().
+  Result<Step> Add(const codec::Chunk& chunk, std::uint64_t now_tick);
+
+  /// Gives up on streams that have made no progress since before `tick`.
+  void Expire(std::uint64_t tick);
+
+ private:
+  struct Stream {
+    ReplicaId from;
+    std::uint64_t next_chunk = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t last_tick = 0;
+    raft::SnapshotRecord record;
+    std::unique_ptr<storage::SnapshotSink> sink;
+    std::unique_ptr<codec::ImageValidator> validator;
+  };
+  using Key = std::tuple<ShardId, ReplicaId, Index>;
+
+  std::shared_ptr<Stream> Find(const Key& key);
+  Result<std::shared_ptr<Stream>> Begin(const Key& key, const codec::Chunk& chunk);
+  Result<Step> Append(Stream& stream, const codec::Chunk& chunk);
+  void Forget(const Key& key);
+
+  storage::SnapshotStore& store_;
+  const std::uint64_t deployment_id_;
+  const std::size_t max_streams_;
+  base::Mutex mutex_;
+  std::map<Key, std::shared_ptr<Stream>> streams_ DRUMBEAT_GUARDED_BY(mutex_);
+};
+
+}  // namespace drumbeat::node_host

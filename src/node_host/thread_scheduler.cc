@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pthread.h>
+#include <signal.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "node_host/scheduler.h"
+
+namespace drumbeat::node_host {
+namespace {
+
+/// Blocks all signals while a thread is started, so that it inherits the mask: signals are the
+/// program's affair, not the library's.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
+std::thread StartThread(const std::string& name, std::function<void()> body) {
+  const SignalsBlocked blocked;
+  std::thread thread(std::move(body));
+  ::pthread_setname_np(thread.native_handle(), name.substr(0, 15).c_str());
+  return thread;
+}
+
+class ThreadTask : public Task {
+ public:
+  ThreadTask(const std::string& name, std::function<void()> pass)
+      : pass_(std::move(pass)), thread_(StartThread(name, [this] { Run(); })) {}
+
+  ~ThreadTask() override {
+    stop_.store(true);
+    Wake();
+    thread_.join();
+  }
+
+  void Wake() override {
+    // Only the sleeper pays for a system call; a task that is awake sees the flag by itself.
+    if (wakes_.exchange(1) == 0) wakes_.notify_one();
+  }
+
+ private:
+  void Run() {
+    while (true) {
+      wakes_.wait(0);
+      wakes_.store(0);
+      if (stop_.load()) return;
+      pass_();
+    }
+  }
+
+  std::function<void()> pass_;
+  std::atomic<int> wakes_{0};
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+class PeriodicTask : public Task {
+ public:
+  PeriodicTask(const std::string& name, std::chrono::milliseconds period,
+               std::function<void()> pass)
+      : period_(period), pass_(std::move(pass)), thread_(StartThread(name, [this] { Run(); })) {}
+
+  ~PeriodicTask() override {
+    {
+      std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+
+  void Wake() override {}
+
+ private:
+  void Run() {
+    std::unique_lock lock(mutex_);
+    auto next = std::chrono::steady_clock::now() + period_;
+    while (!wake_.wait_until(lock, next, [this] { return stop_; })) {
+      lock.unlock();
+      pass_();
+      lock.lock();
+      next = std::max(next + period_, std::chrono::steady_clock::now());
+    }
+  }
+
+  const std::chrono::milliseconds period_;
+  const std::function<void()> pass_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+class ThreadScheduler : public Scheduler {
+ public:
+  std::unique_ptr<Task> Start(std::string name, std::function<void()> pass) override {
+    return std::make_unique<ThreadTask>(name, std::move(pass));
+  }
+  std::unique_ptr<Task> Every(std::string name, std::chrono::milliseconds period,
+                              std::function<void()> pass) override {
+    return std::make_unique<PeriodicTask>(name, period, std::move(pass));
+  }
+  std::chrono::steady_clock::time_point Now() const override {
+    return std::chrono::steady_clock::now();
+  }
+  std::uint64_t UnixNanoseconds() const override {
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                          std::chrono::system_clock::now().time_since_epoch())
+                                          .count());
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Scheduler> MakeThreadScheduler() { return std::make_unique<ThreadScheduler>(); }
+
+}  // namespace drumbeat::node_host
