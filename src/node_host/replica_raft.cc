@@ -86,9 +86,20 @@ void ReplicaRaft::Start() {
   state_.SetRunning();
 }
 
+void ReplicaRaft::Leave() {
+  raft_.reset();
+  // So that a restart applies again what was applied here, such as the removal of this replica,
+  // which nobody would tell it again. Lost to a power cut, it only comes later.
+  if (!unwritten_ || state_.life() == Life::kFailed) return;
+  const storage::ReplicaUpdate update{.replica = state_.ref, .hard_state = unwritten_};
+  unwritten_.reset();
+  const Result<void> saved = state_.services.log_store.Save({&update, 1}, storage::Sync::kNo);
+  if (!saved) state_.services.fail_host(saved.error());
+}
+
 bool ReplicaRaft::TakeInputs() {
   if (state_.stopped()) {
-    raft_.reset();
+    Leave();
     return false;
   }
   // Before the inbox: the changes that it covers are in there by now.
@@ -121,7 +132,7 @@ bool ReplicaRaft::TakeInputs() {
     }
   });
   if (state_.stopped()) {
-    raft_.reset();
+    Leave();
     return false;
   }
   return true;

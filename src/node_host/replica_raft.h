@@ -52,6 +52,8 @@ class ReplicaRaft {
   void Guarded(const std::function<void()>& step);
 
   void Start();
+  /// This side's life is over: writes what was put off.
+  void Leave();
   void Handle(const ReplicaEvent& event);
   void Tick(std::uint64_t ticks);
   void SendAll(std::vector<raft::Envelope>& messages);
