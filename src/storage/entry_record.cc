@@ -26,7 +26,7 @@ std::size_t PackRecord(std::string& value, std::string_view key, std::uint64_t e
   for (const raft::Entry& entry : entries) {
     if (count > 0 && value.size() + raft::EntrySize(entry) > kRecordBytes) break;
     const std::size_t length_at = value.size();
-    base::AppendLittle(value, std::uint32_t{0});
+    value.append(kLengthBytes, '\0');
     codec::AppendEntry(value, entry);
     const std::size_t length = value.size() - length_at - kLengthBytes;
     StoreLittle32(value.data() + length_at, static_cast<std::uint32_t>(length));

@@ -11,9 +11,10 @@
 
 namespace drumbeat::storage {
 
-ImageReader::ImageReader(Kv& kv, Source source)
+ImageReader::ImageReader(std::shared_ptr<StoreCore> core, Source source)
     : source_(std::move(source)),
-      cursor_(kv.Scan(Space::kImages, ChunkKeys(source_.image).range())) {}
+      core_(std::move(core)),
+      cursor_(core_->kv->Scan(Space::kImages, ChunkKeys(source_.image).range())) {}
 
 std::unexpected<Error> ImageReader::Damaged(std::string_view what) const {
   const std::string text = source_.name + " is damaged: " + Advised(what, {});

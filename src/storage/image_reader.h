@@ -10,12 +10,12 @@
 #include "drumbeat/snapshot.h"
 
 #include "storage/keys.h"
-#include "storage/kv.h"
+#include "storage/store_core.h"
 
 namespace drumbeat::storage {
 
 /// Hands out an image chunk by chunk; checks that all of it is there and whole. Its cursor keeps
-/// the image readable whatever becomes of it in the store.
+/// the image readable whatever becomes of it in the store, and it keeps the database open.
 class ImageReader : public SnapshotReader {
  public:
   struct Source {
@@ -25,7 +25,7 @@ class ImageReader : public SnapshotReader {
     /// What it is, for messages.
     std::string name;
   };
-  ImageReader(Kv& kv, Source source);
+  ImageReader(std::shared_ptr<StoreCore> core, Source source);
 
   Result<std::size_t> Read(std::span<char> buffer) override;
 
@@ -35,6 +35,7 @@ class ImageReader : public SnapshotReader {
   std::unexpected<Error> Damaged(std::string_view what) const;
 
   const Source source_;
+  const std::shared_ptr<StoreCore> core_;
   const std::unique_ptr<KvCursor> cursor_;
   std::uint64_t next_chunk_ = 0;
   std::uint64_t read_ = 0;

@@ -193,7 +193,7 @@ Result<std::unique_ptr<SnapshotReader>> KvSnapshotStore::Open(const ReplicaRef& 
     source.bytes = found->second.newest->image.bytes;
   }
   const std::uint64_t number = source.image.number;
-  auto reader = std::make_unique<ImageReader>(*core_->kv, std::move(source));
+  auto reader = std::make_unique<ImageReader>(core_, std::move(source));
   // A newer one may have replaced it before the reader got hold of it.
   const base::MutexLock lock(mutex_);
   const std::optional<Held>& newest = images_[replica].newest;

@@ -23,7 +23,10 @@ constexpr const char* kDatabaseName = "db";
 constexpr const char* kStagingName = "staging";
 
 Result<void> MakeDirectory(const std::filesystem::path& directory) {
-  if (::mkdir(directory.c_str(), 0700) == 0) return SyncDirectory(directory.parent_path());
+  if (::mkdir(directory.c_str(), 0700) == 0) {
+    const std::filesystem::path parent = directory.parent_path();
+    return SyncDirectory(parent.empty() ? "." : parent);
+  }
   if (errno == EEXIST) return {};
   return std::unexpected(
       SystemError(ErrorCode::kStorage, "cannot create " + directory.string(), errno));

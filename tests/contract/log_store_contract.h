@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -258,6 +259,36 @@ TEST_P(LogStoreContract, RemovingAReplicaLeavesAMarkAndNothingElse) {
     EXPECT_FALSE(log().WasRemoved(Replica(1, 2)).value());
     EXPECT_EQ(ReadAll(Replica(1, 2)), MakeEntries(1, 100, 1));
     CrashAndReopen();
+  }
+}
+
+TEST_P(LogStoreContract, ManyThreadsMayWorkOnDifferentReplicasAtOnce) {
+  constexpr std::uint64_t kThreads = 4;
+  constexpr std::uint64_t kSaves = 60;
+  ASSERT_TRUE(SaveEntries(log(), Replica(100, 1), MakeEntries(1, 200, 1)).has_value());
+  std::vector<std::thread> threads;
+  for (std::uint64_t thread = 1; thread <= kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      const ReplicaRef replica = Replica(thread, 1);
+      EXPECT_TRUE(log().SaveBootstrap(replica, {.addresses = {}, .join = true}).has_value());
+      for (std::uint64_t i = 0; i < kSaves; ++i) {
+        const auto entries = MakeEntries(i * 100 + 1, i * 100 + 101, i + 1);
+        const ReplicaUpdate update{.replica = replica,
+                                   .hard_state = MakeHardState(i / 20, 1, i * 100),
+                                   .entries = entries};
+        EXPECT_TRUE(log().Save({&update, 1}, i % 2 == 0 ? Sync::kYes : Sync::kNo).has_value());
+        EXPECT_TRUE(log().CutThrough(replica, Index(i * 100)).has_value());
+        // Reading is allowed to everybody.
+        EXPECT_TRUE(log().Read(Replica(100, 1), Index(1), Index(200), kNoLimit).has_value());
+        EXPECT_TRUE(log().Load(replica).has_value());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  Reopen();
+  EXPECT_EQ(log().List()->size(), kThreads);
+  for (std::uint64_t thread = 1; thread <= kThreads; ++thread) {
+    EXPECT_EQ(log().Load(Replica(thread, 1))->last, Index(kSaves * 100));
   }
 }
 
