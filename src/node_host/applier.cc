@@ -33,6 +33,20 @@ bool RemovesItself(const AppliedEntry& entry, ReplicaId self) {
          entry.change->type == raft::ConfigChangeType::kRemove && entry.change->replica == self;
 }
 
+// Such as "replica 4 was added at localhost:63100".
+std::string Describe(const raft::ConfigChange& change) {
+  const std::string name = "replica " + std::to_string(change.replica.value());
+  switch (change.type) {
+    case raft::ConfigChangeType::kRemove: return name + " was removed";
+    case raft::ConfigChangeType::kAddVoter: return name + " was added at " + change.address;
+    case raft::ConfigChangeType::kAddNonVoting:
+      return name + " was added at " + change.address + " without a vote";
+    case raft::ConfigChangeType::kAddWitness:
+      return name + " was added at " + change.address + " as a witness";
+  }
+  return name + " was changed";
+}
+
 }  // namespace
 
 Applier::Applier(std::shared_ptr<ReplicaState> state,
@@ -187,6 +201,12 @@ void Applier::TellRaft(std::span<const AppliedEntry> applied) {
     const Membership members = runtime_->membership();
     if (accepted) {
       state_.addresses.SetMembers(members);
+      // The founding members' own entries are no news.
+      if (entry.change && !entry.change->initialize) {
+        state_.services.logger.For("rsm").Info(logging::Name(state_.ref) + " membership changed, " +
+                                               Describe(*entry.change) + ", index " +
+                                               std::to_string(entry.index.value()));
+      }
       state_.services.events.Post([ref = state_.ref, members](EventListener& listener) {
         listener.MembershipChanged(ref, members);
       });

@@ -25,14 +25,14 @@ bool IsAdd(ConfigChangeType type) { return type != ConfigChangeType::kRemove; }
 
 std::string Name(ReplicaId replica) { return "replica " + std::to_string(replica.value()); }
 
-bool UsesAddress(const MemberMap& members, std::string_view address) {
-  return std::ranges::any_of(members,
-                             [&](const auto& m) { return SameAddress(m.second, address); });
-}
-
-bool AddressInUse(const Membership& members, std::string_view address) {
-  return UsesAddress(members.voters, address) || UsesAddress(members.non_votings, address) ||
-         UsesAddress(members.witnesses, address);
+/// The member of that address, of whatever class; 0 when there is none.
+ReplicaId UserOf(std::string_view address, const Membership& members) {
+  for (const MemberMap* of_class : {&members.voters, &members.non_votings, &members.witnesses}) {
+    for (const auto& [replica, used] : *of_class) {
+      if (SameAddress(used, address)) return replica;
+    }
+  }
+  return {};
 }
 
 /// AddVoter for a non-voting member.
@@ -42,7 +42,7 @@ bool IsPromotion(const Membership& members, const ConfigChange& change) {
 
 /// The class of an existing member does not change, but by promotion.
 std::optional<std::string> WhyClassRefused(const Membership& members, const ConfigChange& change) {
-  if (members.voters.contains(change.replica)) return Name(change.replica) + " is a voter already";
+  if (members.voters.contains(change.replica)) return Name(change.replica) + " is already a member";
   if (members.witnesses.contains(change.replica)) {
     return Name(change.replica) + " is a witness and stays one";
   }
@@ -54,7 +54,7 @@ std::optional<std::string> WhyClassRefused(const Membership& members, const Conf
 
 std::optional<std::string> WhyAddRefused(const Membership& members, const ConfigChange& change) {
   if (members.removed.contains(change.replica)) {
-    return Name(change.replica) + " was removed and never comes back; use a new id";
+    return Name(change.replica) + " was removed before and can't be added again";
   }
   if (auto why = WhyClassRefused(members, change)) return why;
   if (IsPromotion(members, change)) {
@@ -63,8 +63,8 @@ std::optional<std::string> WhyAddRefused(const Membership& members, const Config
     return Name(change.replica) + " is promoted at its own address " + address + ", not at " +
            change.address;
   }
-  if (AddressInUse(members, change.address)) {
-    return "address " + change.address + " belongs to another member";
+  if (const ReplicaId user = UserOf(change.address, members)) {
+    return change.address + " is the address of " + Name(user);
   }
   return std::nullopt;
 }
@@ -80,7 +80,7 @@ std::optional<std::string> WhyRefused(const Membership& members, const ConfigCha
   }
   if (IsAdd(change.type)) return WhyAddRefused(members, change);
   if (members.voters.size() == 1 && members.voters.contains(change.replica)) {
-    return Name(change.replica) + " is the last voter";
+    return "the last voter can't be removed";
   }
   return std::nullopt;
 }

@@ -167,6 +167,10 @@ class Runner:
                 deadline = time.monotonic() + LAST_WAIT_SECONDS
             if deadline is not None and time.monotonic() > deadline:
                 return
+        # A replica closes its outputs a moment before it is gone.
+        for replica in self.replicas:
+            replica.end()
+            self.notice_end(replica)
 
     def notice_end(self, replica):
         status = replica.process.poll()
