@@ -22,6 +22,12 @@ Flags MustParse(const Arguments& arguments) {
   return *flags;
 }
 
+// The same for a replica that joins: only such a one may be anywhere.
+Flags MustJoin(Arguments arguments) {
+  arguments.insert(arguments.begin(), "-join");
+  return MustParse(arguments);
+}
+
 // The refusal of `arguments`, after checks of what all refusals have in common.
 EarlyExit Refused(const Arguments& arguments, int status) {
   const auto flags = ParseFlags(arguments);
@@ -45,6 +51,24 @@ TEST(FlagsTest, WithoutAnyItIsReplicaOne) {
   EXPECT_FALSE(flags.join);
 }
 
+TEST(FlagsTest, AFounderMustBeAtItsAddress) {
+  EXPECT_EQ(MustParse({"-addr", "LocalHost:63001"}).address, "LocalHost:63001");
+  EXPECT_EQ(Refused({"-replicaid", "2", "-addr", "localhost:63001"}, 1).to_stderr,
+            "failed to add cluster, the initial members have replica 2 at localhost:63002, not at "
+            "localhost:63001\n");
+  EXPECT_EQ(Refused({"-replicaid", "4", "-addr", "localhost:63100"}, 1).to_stderr,
+            "failed to add cluster, replica 4 is not among the initial members; add it to the "
+            "group, then start it with -join\n");
+}
+
+TEST(FlagsTest, AnAddressIsHostAndPort) {
+  for (const char* address :
+       {"nonsense", "host:", ":1", "host:0", "host:65536", "-join", "a b:1"}) {
+    EXPECT_EQ(Refused({"-join", "-addr", address}, 1).to_stderr,
+              "address \"" + std::string(address) + "\" is not host:port\n");
+  }
+}
+
 TEST(FlagsTest, EveryGoSpellingIsTaken) {
   for (const Arguments& arguments :
        {Arguments{"-replicaid", "2"}, {"-replicaid=2"}, {"--replicaid", "2"}, {"--replicaid=2"}}) {
@@ -53,7 +77,7 @@ TEST(FlagsTest, EveryGoSpellingIsTaken) {
   }
   for (const Arguments& arguments :
        {Arguments{"-addr", "a:1"}, {"-addr=a:1"}, {"--addr", "a:1"}, {"--addr=a:1"}}) {
-    EXPECT_EQ(MustParse(arguments).address, "a:1");
+    EXPECT_EQ(MustJoin(arguments).address, "a:1");
   }
 }
 
@@ -71,18 +95,16 @@ TEST(FlagsTest, JoinNeedsNoValue) {
 
 TEST(FlagsTest, TheLastRepeatWins) {
   EXPECT_EQ(MustParse({"-replicaid", "1", "--replicaid=3"}).replica_id, ReplicaId(3));
-  EXPECT_EQ(MustParse({"-addr=a:1", "-addr", "b:2"}).address, "b:2");
+  EXPECT_EQ(MustJoin({"-addr=a:1", "-addr", "b:2"}).address, "b:2");
   EXPECT_FALSE(MustParse({"-join", "-join=false"}).join);
   EXPECT_TRUE(MustParse({"-join=false", "-join"}).join);
 }
 
 TEST(FlagsTest, AValueMayLookLikeAnything) {
-  EXPECT_EQ(MustParse({"-addr", "-join"}).address, "-join");
-  EXPECT_EQ(MustParse({"-addr", "--"}).address, "--");
-  EXPECT_EQ(MustParse({"-addr", "a=b=c"}).address, "a=b=c");
-  EXPECT_EQ(MustParse({"-addr", "[::1]:63001"}).address, "[::1]:63001");
-  EXPECT_EQ(MustParse({"-addr", "[a]"}).address, "[a]");
-  EXPECT_EQ(MustParse({"-addr", "a,b c"}).address, "a,b c");
+  // All are refused as addresses, not as flags, and shown as they were typed.
+  for (const char* value : {"-join", "--", "a=b=c", "[a]", "[::1,::2]", "a,b c"}) {
+    EXPECT_NE(Refused({"-addr", value}, 1).to_stderr.find(value), std::string::npos) << value;
+  }
 }
 
 TEST(FlagsTest, AnEmptyAddressIsNone) {

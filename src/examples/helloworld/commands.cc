@@ -19,13 +19,6 @@ std::vector<std::string_view> SplitAtBlanks(std::string_view line) {
   }
 }
 
-// In ASCII, whatever the locale.
-bool IsWordInAnyCase(std::string_view text, std::string_view lower_case_word) {
-  return std::ranges::equal(text, lower_case_word, [](char c, char lower) {
-    return (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) == lower;
-  });
-}
-
 std::optional<Command> ParseAdd(const std::vector<std::string_view>& words) {
   if (words.size() != 3 || !IsWordInAnyCase(words[0], "add") || words[1].empty()) return {};
   const std::optional<std::uint64_t> id = ParseDecimal(words[2]);
@@ -48,6 +41,12 @@ Command ParseCommand(std::string_view line) {
   if (auto add = ParseAdd(words)) return *add;
   if (auto remove = ParseRemove(words)) return *remove;
   return Message{.text = std::string(line)};
+}
+
+bool IsWordInAnyCase(std::string_view text, std::string_view lower_case_word) {
+  return std::ranges::equal(text, lower_case_word, [](char c, char lower) {
+    return (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) == lower;
+  });
 }
 
 std::optional<std::uint64_t> ParseDecimal(std::string_view text) {

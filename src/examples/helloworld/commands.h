@@ -41,4 +41,7 @@ Command ParseCommand(std::string_view line);
 /// A decimal unsigned 64-bit number: digits only. Nothing when it is anything else.
 std::optional<std::uint64_t> ParseDecimal(std::string_view text);
 
+/// Compares ASCII letters in any case, whatever the locale.
+bool IsWordInAnyCase(std::string_view text, std::string_view lower_case_word);
+
 }  // namespace helloworld

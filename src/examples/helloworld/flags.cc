@@ -10,6 +10,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "drumbeat/config.h"
+
 #include "commands.h"
 
 namespace helloworld {
@@ -105,6 +107,31 @@ EarlyExit CannotStart(std::string complaint) {
   return {.status = kStartFailure, .to_stdout = {}, .to_stderr = std::move(complaint) + "\n"};
 }
 
+std::optional<std::string> WhyNoAddress(const Flags& flags) {
+  drumbeat::NodeHostConfig config;
+  config.data_dir = "anywhere";
+  config.raft_address = flags.address;
+  if (config.Validate()) return {};
+  return "address \"" + flags.address + "\" is not host:port";
+}
+
+// Without -join a replica is one of the founders, at the address that the others know. Said before
+// a data folder is made, which would be bound to the address.
+std::optional<std::string> WhyNoFounder(const Flags& flags) {
+  if (flags.join) return {};
+  const std::string id = std::to_string(flags.replica_id.value());
+  const auto member = InitialMembers().find(flags.replica_id);
+  if (member == InitialMembers().end()) {
+    return "failed to add cluster, replica " + id +
+           " is not among the initial members; add it to the group, then start it with -join";
+  }
+  if (!IsWordInAnyCase(flags.address, member->second)) {
+    return "failed to add cluster, the initial members have replica " + id + " at " +
+           member->second + ", not at " + flags.address;
+  }
+  return {};
+}
+
 // The texts as typed; their meaning is ours to find, as CLI11 reads numbers loosely.
 struct Texts {
   std::string replica_id = "1";
@@ -136,6 +163,8 @@ std::expected<Flags, EarlyExit> Interpret(const CLI::App& app, const Texts& text
     }
     flags.address = member->second;
   }
+  if (auto why = WhyNoAddress(flags)) return std::unexpected(CannotStart(*why));
+  if (auto why = WhyNoFounder(flags)) return std::unexpected(CannotStart(*why));
   return flags;
 }
 
