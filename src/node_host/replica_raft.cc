@@ -262,13 +262,17 @@ void ReplicaRaft::NoteLeader(const raft::LeaderChange& change) {
   const std::string name = logging::Name(state_.ref);
   const logging::Logger logger = state_.services.logger.For("raft");
   if (!leader.leader) {
-    logger.Info(name + " has no leader in term " + std::to_string(leader.term.value()));
+    // Once: without a quorum there is a new term with every campaign.
+    if (logged_leader_) {
+      logger.Info(name + " has no leader in term " + std::to_string(leader.term.value()));
+    }
   } else if (leader.leader == state_.ref.replica) {
     logger.Info(name + " became leader in term " + std::to_string(leader.term.value()));
   } else {
     logger.Info(name + " follows leader " + logging::Name(state_.ref.shard, leader.leader) +
                 " in term " + std::to_string(leader.term.value()));
   }
+  logged_leader_ = leader.leader;
   state_.services.events.Post([ref = state_.ref, leader](EventListener& listener) {
     listener.LeaderChanged(ref, leader);
   });

@@ -85,6 +85,7 @@ class ReplicaRaft {
   Index told_applied_;
   std::uint64_t own_ticks_ = 0;
   std::map<ReplicaId, DelayedStatus> snapshot_statuses_;
+  ReplicaId logged_leader_;
 };
 
 }  // namespace drumbeat::node_host
