@@ -125,8 +125,8 @@ void Host::EndAllReplicas() {
     replica->state().End(Life::kStopping, {ErrorCode::kClosed, {}});
     replica->Notify();
   }
-  std::unique_lock lock(mutex_);
-  all_closed_.wait(lock, [this] {
+  parts_.scheduler->Await([this] {
+    const std::shared_lock lock(mutex_);
     return std::ranges::all_of(shards_, [](const auto& shard) { return shard.second.closed; });
   });
 }
@@ -146,7 +146,6 @@ void Host::ReplicaClosed(const ReplicaRef& replica) {
     shard->second.closed = true;
     stoppers = std::move(shard->second.stoppers);
     if (shard->second.remove) shards_.erase(shard);
-    all_closed_.notify_all();
   }
   for (internal::Completion<void>& stopper : stoppers) stopper.Complete({});
 }

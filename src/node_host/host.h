@@ -141,7 +141,6 @@ class Host : private transport::TransportHandler {
   /// Guarded by mutex_, as is what follows:
   std::map<ShardId, Slot> shards_;
   std::optional<Error> failure_;
-  std::condition_variable_any all_closed_;
 
   std::vector<std::unique_ptr<EngineWorker>> workers_;
   std::unique_ptr<Task> ticker_;

@@ -29,6 +29,8 @@ class Scheduler {
   /// Runs `pass` every `period`, from one period from now on; what was missed is not made up for.
   virtual std::unique_ptr<Task> Every(std::string name, std::chrono::milliseconds period,
                                       std::function<void()> pass) = 0;
+  /// Blocks until `done` says so, while tasks go on. Not from inside a task.
+  virtual void Await(const std::function<bool()>& done) = 0;
   /// Steady time, for measuring only.
   virtual std::chrono::steady_clock::time_point Now() const = 0;
   /// Wall-clock time in nanoseconds since 1970; it decides nothing.

@@ -113,6 +113,10 @@ class ThreadScheduler : public Scheduler {
                               std::function<void()> pass) override {
     return std::make_unique<PeriodicTask>(name, period, std::move(pass));
   }
+  void Await(const std::function<bool()>& done) override {
+    // For the ends of things, which come within a few milliseconds.
+    while (!done()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   std::chrono::steady_clock::time_point Now() const override {
     return std::chrono::steady_clock::now();
   }

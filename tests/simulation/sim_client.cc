@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "simulation/sim_client.h"
+
+#include <utility>
+
+namespace drumbeat::simulation {
+namespace {
+
+constexpr std::chrono::milliseconds kTimeout(3000);
+constexpr std::uint64_t kReadPercent = 40;
+
+}  // namespace
+
+SimClient::SimClient(World& world, Oracle& oracle, std::uint64_t id, bool with_session,
+                     std::function<SimHost*()> pick)
+    : world_(world), oracle_(oracle), id_(id), with_session_(with_session), pick_(std::move(pick)) {}
+
+void SimClient::Run(microseconds period) {
+  period_ = period;
+  Next();
+}
+
+void SimClient::Next() {
+  world_.After(world_.Between(microseconds(1), period_ * 2), [this, running = running_] {
+    if (!*running) return;
+    SimHost* host = pick_();
+    if (host == nullptr) return Next();
+    if (!command_ && world_.Chance(kReadPercent)) return Read(*host);
+    if (with_session_ && !session_) return OpenSession(*host);
+    Write(*host);
+  });
+}
+
+void SimClient::OpenSession(SimHost& host) {
+  host.host().OpenSession(SimHost::kShard, kTimeout).Then([this](Result<Session> session) {
+    if (session) session_ = *session;
+    Next();
+  });
+}
+
+void SimClient::Write(SimHost& host) {
+  if (!command_) {
+    command_ = "c" + std::to_string(id_) + "." + std::to_string(++written_);
+    maybe_applied_ = false;
+  }
+  const Session session = session_ ? *session_ : Session::NoOp(SimHost::kShard);
+  host.host()
+      .Propose(SimHost::kShard, session, *command_, kTimeout)
+      .Then([this](Result<ApplyResult> result) {
+        WriteDone(result);
+        Next();
+      });
+}
+
+void SimClient::WriteDone(const Result<ApplyResult>& result) {
+  if (result) {
+    oracle_.WriteDone(*command_, result->value);
+    if (session_) session_->ProposalCompleted();
+    command_.reset();
+    return;
+  }
+  const bool unknown = result.error().outcome() == Outcome::kUnknown;
+  maybe_applied_ |= unknown;
+  if (!with_session_) {
+    if (!unknown) oracle_.WriteRefused(*command_);
+    command_.reset();
+    return;
+  }
+  if (result.error().code == ErrorCode::kSessionExpired) {
+    session_.reset();
+    command_.reset();
+    return;
+  }
+  // Nothing of it is under way: it may be given up as well as repeated.
+  if (!maybe_applied_ && world_.Chance(50)) {
+    oracle_.WriteRefused(*command_);
+    command_.reset();
+  }
+}
+
+void SimClient::Read(SimHost& host) {
+  const std::uint64_t at_least = oracle_.ReadBegins();
+  host.host()
+      .Read(SimHost::kShard, {}, kTimeout)
+      .Then([this, at_least](Result<std::any> seen) {
+        if (seen) oracle_.ReadDone(at_least, std::any_cast<ListState>(*seen));
+        Next();
+      });
+}
+
+}  // namespace drumbeat::simulation

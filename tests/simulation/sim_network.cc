@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "simulation/sim_network.h"
+
+#include <functional>
+#include <optional>
+
+#include "codec/chunk.h"
+#include "codec/message_batch.h"
+
+namespace drumbeat::simulation {
+
+class SimTransport : public transport::Transport {
+ public:
+  SimTransport(SimNetwork& network, std::string address)
+      : network_(network), address_(std::move(address)) {}
+  ~SimTransport() override { Stop(); }
+
+  Result<void> Start(transport::TransportHandler& handler) override {
+    handler_ = &handler;
+    network_.hosts_[address_] = this;
+    return {};
+  }
+
+  void Stop() override {
+    if (handler_ == nullptr) return;
+    handler_ = nullptr;
+    const auto self = network_.hosts_.find(address_);
+    if (self != network_.hosts_.end() && self->second == this) network_.hosts_.erase(self);
+    for (const auto& stream : std::exchange(streams_, {})) {
+      stream->done(Fail(ErrorCode::kClosed));
+      stream->over = true;
+    }
+  }
+
+  void Send(const std::string& address, raft::Envelope message) override {
+    Batch& batch = queued_[address];
+    batch.once |= std::holds_alternative<raft::ForwardedProposal>(message.message);
+    codec::AppendMessage(batch.bytes, message);
+  }
+
+  void Flush() override {
+    for (auto& [address, batch] : std::exchange(queued_, {})) {
+      codec::AppendBatchTrailer(batch.bytes, 1, address_);
+      network_.Carry(address_, address, batch.bytes, batch.once);
+    }
+  }
+
+  void SendSnapshot(const std::string& address, std::unique_ptr<transport::ChunkSource> chunks,
+                    std::function<void(Result<void>)> done) override {
+    auto stream = std::make_shared<Stream>();
+    stream->address = address;
+    stream->chunks = std::move(chunks);
+    stream->done = std::move(done);
+    streams_.insert(stream);
+    NextChunk(stream);
+  }
+
+  std::string listen_address() const override { return address_; }
+
+  void Receive(const std::string& batch) {
+    Result<codec::MessageBatch> decoded =
+        codec::DecodeMessageBatch(base::Bytes::Copy(batch));
+    if (!decoded || decoded->refused > 0) throw Violation("a host sent what no host may send");
+    handler_->OnMessages(decoded->source_address, std::move(decoded->messages));
+  }
+  bool ReceiveChunk(const std::string& bytes) {
+    Result<codec::Chunk> chunk = codec::DecodeChunk(base::Bytes::Copy(bytes));
+    if (!chunk) throw Violation("a host sent a chunk that cannot be decoded");
+    return handler_->OnChunk(std::move(*chunk));
+  }
+
+ private:
+  struct Batch {
+    std::string bytes;
+    bool once = false;
+  };
+  struct Stream {
+    std::string address;
+    std::unique_ptr<transport::ChunkSource> chunks;
+    std::function<void(Result<void>)> done;
+    bool over = false;
+  };
+
+  void NextChunk(const std::shared_ptr<Stream>& stream) {
+    network_.world_.After(network_.Delay(), [this, stream] {
+      if (stream->over) return;
+      Result<std::optional<codec::Chunk>> chunk = stream->chunks->Next();
+      if (!chunk) return End(stream, std::unexpected(chunk.error()));
+      if (!*chunk) return End(stream, {});
+      if (!network_.Reaches(address_, stream->address) ||
+          !network_.hosts_.at(stream->address)->ReceiveChunk(codec::EncodeChunk(**chunk))) {
+        return End(stream, Fail(ErrorCode::kAborted, "the stream broke"));
+      }
+      NextChunk(stream);
+    });
+  }
+
+  void End(const std::shared_ptr<Stream>& stream, Result<void> result) {
+    stream->over = true;
+    streams_.erase(stream);
+    stream->done(std::move(result));
+  }
+
+  SimNetwork& network_;
+  const std::string address_;
+  transport::TransportHandler* handler_ = nullptr;
+  std::map<std::string, Batch> queued_;
+  std::set<std::shared_ptr<Stream>> streams_;
+};
+
+std::unique_ptr<transport::Transport> SimNetwork::Join(const std::string& address) {
+  return std::make_unique<SimTransport>(*this, address);
+}
+
+bool SimNetwork::Reaches(const std::string& from, const std::string& to) {
+  return hosts_.contains(to) && !cut.contains({from, to}) && !world_.Chance(faults.loss_percent);
+}
+
+microseconds SimNetwork::Delay() {
+  if (world_.Chance(faults.slow_percent)) {
+    return world_.Between(microseconds(100), faults.slow);
+  }
+  return world_.Between(microseconds(100), microseconds(1500));
+}
+
+void SimNetwork::Carry(const std::string& from, const std::string& to, const std::string& batch,
+                       bool once) {
+  // A proposal that is passed on twice may be applied twice. TCP never does that, and the transport
+  // repeats a frame only while it cannot have arrived whole.
+  const int copies = !once && world_.Chance(faults.duplicate_percent) ? 2 : 1;
+  for (int copy = 0; copy < copies; ++copy) {
+    world_.After(Delay(), [this, from, to, batch] {
+      // Decided on arrival, so that a cut also swallows what is on its way.
+      if (!Reaches(from, to)) return;
+      world_.Trace(std::hash<std::string>()(batch) ^ std::hash<std::string>()(to));
+      hosts_.at(to)->Receive(batch);
+    });
+  }
+}
+
+}  // namespace drumbeat::simulation

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "simulation/world.h"
+#include "transport/transport.h"
+
+namespace drumbeat::simulation {
+
+/// How badly the network treats what it carries.
+struct NetworkFaults {
+  std::uint64_t loss_percent = 0;
+  std::uint64_t duplicate_percent = 0;
+  /// Messages that take up to `slow` instead of about a millisecond.
+  std::uint64_t slow_percent = 0;
+  microseconds slow{0};
+};
+
+class SimTransport;
+
+/// Carries real bytes between the hosts of a world.
+class SimNetwork {
+ public:
+  explicit SimNetwork(World& world) : world_(world) {}
+
+  std::unique_ptr<transport::Transport> Join(const std::string& address);
+
+  NetworkFaults faults;
+  /// Messages from the first to the second address are lost.
+  std::set<std::pair<std::string, std::string>> cut;
+
+ private:
+  friend class SimTransport;
+
+  bool Reaches(const std::string& from, const std::string& to);
+  microseconds Delay();
+  /// `once`: must not arrive twice.
+  void Carry(const std::string& from, const std::string& to, const std::string& batch, bool once);
+
+  World& world_;
+  std::map<std::string, SimTransport*> hosts_;
+};
+
+}  // namespace drumbeat::simulation

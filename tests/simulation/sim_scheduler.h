@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "node_host/scheduler.h"
+#include "simulation/world.h"
+
+namespace drumbeat::simulation {
+
+/// Runs one host's tasks on the world's events, at its own pace: its clock may be fast or slow, and
+/// it may stand still for a while.
+class SimScheduler : public node_host::Scheduler {
+ public:
+  /// `clock_percent`: how long its tick is, of what it should be.
+  SimScheduler(World& world, std::uint64_t clock_percent);
+
+  std::unique_ptr<node_host::Task> Start(std::string name, std::function<void()> pass) override;
+  std::unique_ptr<node_host::Task> Every(std::string name, std::chrono::milliseconds period,
+                                         std::function<void()> pass) override;
+  /// Runs this host's own tasks, in no time at all, until `done`.
+  void Await(const std::function<bool()>& done) override;
+  std::chrono::steady_clock::time_point Now() const override;
+  std::uint64_t UnixNanoseconds() const override;
+
+  /// Nothing of this host runs before then.
+  void PauseUntil(microseconds then) { paused_until_ = then; }
+
+ private:
+  struct Work;
+  class Handle;
+
+  void Schedule(const std::shared_ptr<Work>& work, microseconds delay);
+
+  World& world_;
+  const std::uint64_t clock_percent_;
+  microseconds paused_until_{0};
+  std::vector<std::weak_ptr<Work>> all_;
+};
+
+}  // namespace drumbeat::simulation
