@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,8 @@ class KvHarness {
 struct KvKind {
   std::string name;
   std::function<std::unique_ptr<KvHarness>()> make;
+
+  friend void PrintTo(const KvKind& kind, std::ostream* out) { *out << kind.name; }
 };
 
 class KvContract : public testing::TestWithParam<KvKind> {

@@ -183,13 +183,21 @@ TEST_P(LogStoreContract, RestartingBehindASnapshotDropsAllEntries) {
 
 TEST_P(LogStoreContract, ALogMayRestartBehindASnapshotThatIsOlderThanItsEnd) {
   const ReplicaRef replica = Replica(4, 4);
-  ASSERT_TRUE(SaveEntries(log(), replica, MakeEntries(1, 61, 1)).has_value());
+  for (std::uint64_t i = 1; i < 61; i += 5) {
+    ASSERT_TRUE(SaveEntries(log(), replica, MakeEntries(i, i + 5, 1)).has_value());
+  }
   const auto behind = MakeEntries(31, 34, 2);
   const ReplicaUpdate restart{
       .replica = replica, .entries = behind, .restart_behind = MakeRecord(30, 2)};
   ASSERT_TRUE(log().Save({&restart, 1}, Sync::kYes).has_value());
   CrashAndReopen();
   EXPECT_EQ(ReadAll(replica), behind);
+  // It grows over what was there before.
+  for (std::uint64_t i = 34; i < 80; i += 7) {
+    ASSERT_TRUE(SaveEntries(log(), replica, MakeEntries(i, i + 7, 2)).has_value());
+  }
+  Reopen();
+  EXPECT_EQ(ReadAll(replica), MakeEntries(31, 83, 2));
 }
 
 TEST_P(LogStoreContract, CuttingKeepsEverythingAboveAndKnowsTheTermBefore) {
@@ -326,9 +334,10 @@ TEST_P(LogStoreContract, BehavesLikeAPlainSequence) {
           update.hard_state = model.hard_state;
         }
         if (random.OneIn(40)) {
-          const std::uint64_t index = model.last() + random.Below(10);
+          const std::uint64_t index = model.cut + random.Below(model.last() - model.cut + 10);
           const auto filler = MakeEntries(model.last() + 1, index + 1, term);
           model.entries.insert(model.entries.end(), filler.begin(), filler.end());
+          model.entries.resize(index);
           model.cut = index;
           update.restart_behind = MakeRecord(index, term);
           if (index == 0) update.restart_behind.reset();

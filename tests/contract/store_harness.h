@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 
 #include "drumbeat/error.h"
@@ -24,6 +25,8 @@ class StoreHarness {
 struct StoreKind {
   std::string name;
   std::function<std::unique_ptr<StoreHarness>()> make;
+
+  friend void PrintTo(const StoreKind& kind, std::ostream* out) { *out << kind.name; }
 };
 
 }  // namespace drumbeat::storage
