@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/kv_log_store.h"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "contract/store_samples.h"
+#include "storage/entry_record.h"
+#include "storage/keys.h"
+#include "storage/stores.h"
+
+// What the log store makes of records that do not fit together. What fits is in the contract.
+namespace drumbeat::storage {
+namespace {
+
+class KvLogStoreTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto stores = Open();
+    for (std::uint64_t i = 0; i < 5; ++i) {
+      const auto entries = MakeEntries(i * 10 + 1, i * 10 + 11, 1);
+      ASSERT_TRUE(SaveEntries(*stores.log, kReplica, entries).has_value());
+      ASSERT_TRUE(SaveEntries(*stores.log, kOther, entries).has_value());
+    }
+  }
+  Stores Open() { return std::move(*OpenMemoryStores(disk_, &std::chrono::steady_clock::now)); }
+  /// Changes the database behind the store's back.
+  void Tamper(const std::function<void(KvBatch&)>& change) {
+    const auto kv = OpenMemoryKv(disk_);
+    const auto batch = kv->NewBatch();
+    change(*batch);
+    ASSERT_TRUE(kv->Write(*batch, Sync::kYes).has_value());
+  }
+  void PutRecord(std::uint64_t first, std::uint64_t end, std::uint64_t epoch) {
+    const Key key = EntryKey(kReplica, Index(first));
+    std::string value;
+    PackRecord(value, key, epoch, MakeEntries(first, end, 1));
+    Tamper([&](KvBatch& batch) { batch.Put(Space::kEntries, key, value); });
+  }
+  void ExpectDamaged(const std::string& what) {
+    const Stores stores = Open();
+    const Result<StoredLog> stored = stores.log->Load(kReplica);
+    ASSERT_FALSE(stored.has_value());
+    EXPECT_EQ(stored.error().code, ErrorCode::kDamaged);
+    EXPECT_NE(stored.error().message.find(what), std::string::npos) << stored.error().message;
+    EXPECT_NE(stored.error().message.find("[00001:00001]"), std::string::npos);
+    EXPECT_EQ(stores.log->Load(kOther)->last, Index(50)) << "the other replica goes on";
+  }
+
+  inline static const ReplicaRef kReplica = Replica(1, 1);
+  inline static const ReplicaRef kOther = Replica(1, 2);
+  std::shared_ptr<MemoryDisk> disk_ = std::make_shared<MemoryDisk>(MemoryDisk::Crashes::kSimulated);
+};
+
+TEST_F(KvLogStoreTest, AMissingRecordIsDamageWhereverItStood) {
+  for (const std::uint64_t first : {1, 11, 41}) {
+    Tamper(
+        [&](KvBatch& batch) { batch.Delete(Space::kEntries, EntryKey(kReplica, Index(first))); });
+    ExpectDamaged("entries " + std::to_string(first) + " to 50 are missing");
+    PutRecord(first, first + 10, 0);
+    EXPECT_TRUE(Open().log->Load(kReplica).has_value());
+  }
+}
+
+TEST_F(KvLogStoreTest, ARecordThatEndsEarlyIsDamage) {
+  PutRecord(21, 25, 0);
+  ExpectDamaged("entries 25 to 50 are missing");
+}
+
+TEST_F(KvLogStoreTest, RecordsOfOneEpochThatOverlapAreDamage) {
+  PutRecord(25, 27, 0);
+  ExpectDamaged("contradict");
+}
+
+TEST_F(KvLogStoreTest, ARecordOfAnEpochThatNeverWasIsDamage) {
+  PutRecord(21, 31, 1);
+  ExpectDamaged("contradict");
+}
+
+TEST_F(KvLogStoreTest, RecordsBehindTheEndAreWaste) {
+  PutRecord(61, 70, 0);
+  EXPECT_EQ(Open().log->Load(kReplica)->last, Index(50));
+}
+
+TEST_F(KvLogStoreTest, AStateRecordThatIsGoneIsNoticedByTheWitness) {
+  Tamper([&](KvBatch& batch) { batch.Delete(Space::kState, StateKey(StateKind::kLog, kReplica)); });
+  const auto stores = OpenMemoryStores(disk_, &std::chrono::steady_clock::now);
+  ASSERT_FALSE(stores.has_value());
+  EXPECT_NE(stores.error().message.find("lost acknowledged state"), std::string::npos);
+}
+
+TEST_F(KvLogStoreTest, ABadStateRecordIsDamage) {
+  Tamper([&](KvBatch& batch) {
+    batch.Put(Space::kState, StateKey(StateKind::kLog, kReplica), "nonsense");
+  });
+  const auto stores = OpenMemoryStores(disk_, &std::chrono::steady_clock::now);
+  ASSERT_FALSE(stores.has_value());
+  EXPECT_EQ(stores.error().code, ErrorCode::kDamaged);
+  EXPECT_NE(stores.error().message.find("[00001:00001]"), std::string::npos);
+}
+
+TEST_F(KvLogStoreTest, ASmallCutIsPutOff) {
+  const Stores stores = Open();
+  ASSERT_TRUE(stores.log->CutThrough(kReplica, Index(40)).has_value());
+  EXPECT_EQ(stores.log->Load(kReplica)->first, Index(1)) << "not worth a range delete";
+}
+
+// The witness must not stand in the way of writes that nobody waits for.
+TEST_F(KvLogStoreTest, SavesThatAreNotSyncedSyncNothing) {
+  int synced = 0;
+  const auto disk = std::make_shared<MemoryDisk>(
+      MemoryDisk::Crashes::kSimulated, [&](MemoryDisk::Operation operation) {
+        synced += operation == MemoryDisk::Operation::kWrite ? 0 : 1;
+        return MemoryDisk::Fault::kNone;
+      });
+  const Stores stores = std::move(*OpenMemoryStores(disk, &std::chrono::steady_clock::now));
+  for (std::uint64_t i = 1; i < 50; ++i) {
+    const auto entries = MakeEntries(i, i + 1, i);
+    const ReplicaUpdate update{
+        .replica = kReplica, .hard_state = MakeHardState(i, 1, i), .entries = entries};
+    ASSERT_TRUE(stores.log->Save({&update, 1}, Sync::kNo).has_value());
+  }
+  EXPECT_EQ(synced, 0);
+}
+
+}  // namespace
+}  // namespace drumbeat::storage
