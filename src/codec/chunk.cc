@@ -71,8 +71,8 @@ Result<Chunk> DecodeChunk(const base::Bytes& payload) {
       case 7: {
         const std::string_view data = fields.Bytes();
         if (!data.empty()) {
-          chunk.data = payload.Slice(static_cast<std::size_t>(data.data() - payload.data()),
-                                     data.size());
+          chunk.data =
+              payload.Slice(static_cast<std::size_t>(data.data() - payload.data()), data.size());
         }
         break;
       }

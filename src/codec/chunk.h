@@ -5,10 +5,11 @@
 #include <string>
 #include <string_view>
 
-#include "base/bytes.h"
-#include "codec/message_batch.h"
 #include "drumbeat/error.h"
 #include "drumbeat/types.h"
+
+#include "base/bytes.h"
+#include "codec/message_batch.h"
 #include "raft/entry.h"
 
 namespace drumbeat::codec {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codec/command.h"
 
-#include <snappy.h>
-
 #include <cstring>
+
+#include <snappy.h>
 
 #include "base/byte_coding.h"
 #include "codec/records.h"
@@ -89,11 +89,11 @@ std::optional<std::string> WhyEntryUnfit(const raft::Entry& entry) {
       if (entry.client_id != 0 || !command.empty()) return "metadata with a client or a command";
       return std::nullopt;
     case raft::EntryType::kApplication:
-    case raft::EntryType::kEncoded:
-      break;
+    case raft::EntryType::kEncoded: break;
   }
   if (entry.client_id == 0) {
-    if (!command.empty() || entry.type == raft::EntryType::kEncoded) return "a command without a client";
+    if (!command.empty() || entry.type == raft::EntryType::kEncoded)
+      return "a command without a client";
     return std::nullopt;
   }
   if (entry.key == 0) return "a client's entry without a key";

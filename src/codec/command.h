@@ -7,9 +7,10 @@
 #include <string>
 #include <string_view>
 
-#include "base/bytes.h"
 #include "drumbeat/config.h"
 #include "drumbeat/error.h"
+
+#include "base/bytes.h"
 #include "raft/entry.h"
 
 namespace drumbeat::codec {

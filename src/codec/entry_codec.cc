@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codec/entry_codec.h"
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "base/byte_coding.h"
+#include "codec/raw_writer.h"
 
 namespace drumbeat::codec {
 namespace {
 
-constexpr char kEndMark = 0x7f;
+/// A number's header with this bit announces 8 big-endian bytes; a type's, a negative value.
+constexpr unsigned char kWideBit = 0x80;
+constexpr unsigned char kEndMark = 0x7f;
 /// Numbers from here on are written as 8 bytes.
 constexpr std::uint64_t kWideFrom = std::uint64_t{1} << 49;
 
@@ -29,30 +34,69 @@ std::size_t NumberSize(std::uint64_t value) {
   return 1 + (value >= kWideFrom ? 8 : base::VarintSize(value));
 }
 
-void AppendNumber(std::string& out, Field field, std::uint64_t value) {
-  if (value == 0) return;
-  if (value >= kWideFrom) {
-    out.push_back(static_cast<char>(field | 0x80));
-    base::AppendBig(out, value);
-  } else {
-    out.push_back(static_cast<char>(field));
-    base::AppendVarint(out, value);
+char* WriteNumber(char* at, Field field, std::uint64_t value) {
+  if (value == 0) return at;
+  if (value < kWideFrom) {
+    *at++ = static_cast<char>(field);
+    return WriteVarint(at, value);
   }
+  *at++ = static_cast<char>(field | kWideBit);
+  return WriteBig64(at, value);
 }
 
-/// Colfer's varint: up to 9 bytes, of which the ninth contributes all 8 bits.
-std::uint64_t TakeVarint(base::ByteReader& reader) {
-  std::uint64_t value = 0;
-  for (unsigned shift = 0; shift < 56; shift += 7) {
-    const auto byte = reader.Little<std::uint8_t>();
-    value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-    if (byte < 0x80) return value;
-  }
-  return value | static_cast<std::uint64_t>(reader.Little<std::uint8_t>()) << 56;
-}
+/// Reads a Colfer record front to back; every function is false past its end.
+class Cursor {
+ public:
+  explicit Cursor(std::string_view bytes) : at_(bytes.data()), end_(at_ + bytes.size()) {}
 
-Error Bad(const char* why) {
-  return Error{ErrorCode::kInvalidArgument, std::string("bad entry: ") + why};
+  bool Byte(unsigned char& byte) {
+    if (at_ == end_) return false;
+    byte = static_cast<unsigned char>(*at_++);
+    return true;
+  }
+  /// Up to 9 bytes, of which the ninth contributes all 8 bits.
+  bool Varint(std::uint64_t& value) {
+    unsigned char byte = 0;
+    value = 0;
+    for (unsigned shift = 0; shift < 56; shift += 7) {
+      if (!Byte(byte)) return false;
+      value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return true;
+    }
+    if (!Byte(byte)) return false;
+    value |= static_cast<std::uint64_t>(byte) << 56;
+    return true;
+  }
+  bool Wide(std::uint64_t& value) {
+    if (left() < sizeof(value)) return false;
+    value = base::LoadBig<std::uint64_t>(at_);
+    at_ += sizeof(value);
+    return true;
+  }
+  bool Piece(std::string_view& piece) {
+    std::uint64_t length = 0;
+    if (!Varint(length) || length > left()) return false;
+    piece = {at_, static_cast<std::size_t>(length)};
+    at_ += length;
+    return true;
+  }
+
+ private:
+  std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
+
+  const char* at_;
+  const char* end_;
+};
+
+void Set(raft::Entry& entry, unsigned field, std::uint64_t value) {
+  switch (field) {
+    case kTerm: entry.term = Term(value); break;
+    case kIndex: entry.index = Index(value); break;
+    case kKey: entry.key = value; break;
+    case kClientId: entry.client_id = value; break;
+    case kSeriesId: entry.series_id = value; break;
+    default: entry.responded_to = value; break;
+  }
 }
 
 }  // namespace
@@ -69,62 +113,64 @@ std::size_t EncodedEntrySize(const raft::Entry& entry) {
   return size;
 }
 
-void AppendEntry(std::string& out, const raft::Entry& entry) {
-  AppendNumber(out, kTerm, entry.term.value());
-  AppendNumber(out, kIndex, entry.index.value());
-  AppendNumber(out, kType, static_cast<std::uint64_t>(entry.type));
-  AppendNumber(out, kKey, entry.key);
-  AppendNumber(out, kClientId, entry.client_id);
-  AppendNumber(out, kSeriesId, entry.series_id);
-  AppendNumber(out, kRespondedTo, entry.responded_to);
+char* WriteEntry(char* at, const raft::Entry& entry) {
+  at = WriteNumber(at, kTerm, entry.term.value());
+  at = WriteNumber(at, kIndex, entry.index.value());
+  at = WriteNumber(at, kType, static_cast<std::uint64_t>(entry.type));
+  at = WriteNumber(at, kKey, entry.key);
+  at = WriteNumber(at, kClientId, entry.client_id);
+  at = WriteNumber(at, kSeriesId, entry.series_id);
+  at = WriteNumber(at, kRespondedTo, entry.responded_to);
   if (!entry.command.empty()) {
-    out.push_back(static_cast<char>(kCommand));
-    base::AppendVarint(out, entry.command.size());
-    out.append(entry.command.view());
+    *at++ = static_cast<char>(kCommand);
+    at = WriteBytes(at, entry.command.view());
   }
-  out.push_back(kEndMark);
+  *at++ = static_cast<char>(kEndMark);
+  return at;
+}
+
+void AppendEntry(std::string& out, const raft::Entry& entry) {
+  AppendExactly(out, EncodedEntrySize(entry), [&](char* at) { return WriteEntry(at, entry); });
+}
+
+const char* ParseEntry(std::string_view bytes, raft::Entry& entry, std::string_view& command) {
+  Cursor cursor(bytes);
+  int last_field = -1;
+  while (true) {
+    unsigned char header = 0;
+    if (!cursor.Byte(header)) return "its end mark is missing";
+    if (header == kEndMark) return nullptr;
+    const bool wide = (header & kWideBit) != 0;
+    const int field = header & ~kWideBit;
+    if (field <= last_field) return "its fields are out of order";
+    last_field = field;
+    std::uint64_t value = 0;
+    if (field < kCommand && field != kType) {
+      if (!(wide ? cursor.Wide(value) : cursor.Varint(value))) return "a number is cut off";
+      Set(entry, static_cast<unsigned>(field), value);
+    } else if (header == kCommand) {
+      if (!cursor.Piece(command)) return "its command runs past its end";
+    } else if (header == kType) {
+      if (!cursor.Varint(value)) return "a number is cut off";
+      if (value > static_cast<std::uint64_t>(raft::EntryType::kMetadata)) return "unknown type";
+      entry.type = static_cast<raft::EntryType>(value);
+    } else {
+      return "unknown field";
+    }
+  }
 }
 
 Result<raft::Entry> DecodeEntry(const base::Bytes& bytes) {
-  raft::Entry entry;
-  base::ByteReader reader(bytes.view());
-  int last_field = -1;
-  while (true) {
-    const auto header = reader.Little<std::uint8_t>();
-    if (!reader.ok()) return std::unexpected(Bad("its end mark is missing"));
-    if (header == static_cast<std::uint8_t>(kEndMark)) return entry;
-    const bool flagged = (header & 0x80) != 0;
-    const int field = header & 0x7f;
-    if (field > kCommand || field <= last_field) return std::unexpected(Bad("its fields"));
-    last_field = field;
-    if (field == kCommand) {
-      const std::uint64_t length = TakeVarint(reader);
-      if (flagged || !reader.ok() || length > reader.rest().size()) {
-        return std::unexpected(Bad("its command runs past its end"));
-      }
-      const std::string_view command = reader.Take(static_cast<std::size_t>(length));
-      entry.command = bytes.Slice(static_cast<std::size_t>(command.data() - bytes.data()),
-                                  command.size());
-      continue;
-    }
-    if (field == kType) {
-      const std::uint64_t type = TakeVarint(reader);
-      if (flagged || type > static_cast<std::uint64_t>(raft::EntryType::kMetadata)) {
-        return std::unexpected(Bad("unknown type"));
-      }
-      entry.type = static_cast<raft::EntryType>(type);
-      continue;
-    }
-    const std::uint64_t value = flagged ? reader.Big<std::uint64_t>() : TakeVarint(reader);
-    switch (field) {
-      case kTerm: entry.term = Term(value); break;
-      case kIndex: entry.index = Index(value); break;
-      case kKey: entry.key = value; break;
-      case kClientId: entry.client_id = value; break;
-      case kSeriesId: entry.series_id = value; break;
-      default: entry.responded_to = value; break;
-    }
+  Result<raft::Entry> entry;
+  std::string_view command;
+  if (const char* wrong = ParseEntry(bytes.view(), *entry, command)) {
+    return Fail(ErrorCode::kInvalidArgument, std::string("bad entry: ") + wrong);
   }
+  if (!command.empty()) {
+    entry->command =
+        bytes.Slice(static_cast<std::size_t>(command.data() - bytes.data()), command.size());
+  }
+  return entry;
 }
 
 }  // namespace drumbeat::codec

@@ -48,8 +48,7 @@ class BlockReader : public SnapshotReader {
 
  private:
   Result<void> NextBlock() {
-    const auto length =
-        static_cast<std::size_t>(std::min<std::uint64_t>(left_, kStoredBlockBytes));
+    const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(left_, kStoredBlockBytes));
     if (Result<void> read = ReadExactly(*source_, block_, length); !read) return read;
     if (!BlockMatches(block_)) return Damaged("a block's checksum");
     left_ -= length;

@@ -39,8 +39,7 @@ bool FieldReader::Next() {
       type_ = WireType::kFixed32;
       reader_.Take(4);
       break;
-    default:
-      Fail();
+    default: Fail();
   }
   if (!reader_.ok()) Fail();
   return ok_;
@@ -51,26 +50,15 @@ bool FieldReader::SkipGroup() {
     const std::uint64_t tag = reader_.Varint();
     if (!reader_.ok() || (tag >> 3) == 0) return false;
     switch (tag & 7) {
-      case 0:
-        reader_.Varint();
-        break;
-      case 1:
-        reader_.Take(8);
-        break;
-      case 2:
-        reader_.LengthPrefixed();
-        break;
+      case 0: reader_.Varint(); break;
+      case 1: reader_.Take(8); break;
+      case 2: reader_.LengthPrefixed(); break;
       case 3:
         if (++depth > kMaxGroupDepth) return false;
         break;
-      case kEndGroup:
-        --depth;
-        break;
-      case 5:
-        reader_.Take(4);
-        break;
-      default:
-        return false;
+      case kEndGroup: --depth; break;
+      case 5: reader_.Take(4); break;
+      default: return false;
     }
     if (!reader_.ok()) return false;
   }

@@ -7,12 +7,19 @@
 #include <string_view>
 
 #include "base/byte_coding.h"
+#include "codec/raw_writer.h"
 
 // The protobuf wire format as Dragonboat's records use it: all scalars are always written, in
 // ascending order, and read as tolerantly as its decoders do.
 namespace drumbeat::codec {
 
-enum class WireType : std::uint8_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kGroup = 3, kFixed32 = 5 };
+enum class WireType : std::uint8_t {
+  kVarint = 0,
+  kFixed64 = 1,
+  kBytes = 2,
+  kGroup = 3,
+  kFixed32 = 5
+};
 
 constexpr std::uint64_t FieldTag(std::uint32_t number, WireType type) {
   return (std::uint64_t{number} << 3) | static_cast<std::uint64_t>(type);
@@ -27,6 +34,15 @@ inline void AppendField(std::string& out, std::uint32_t number, std::string_view
   base::AppendVarint(out, bytes.size());
   out.append(bytes);
 }
+/// The same into memory that is large enough, for fields up to 15.
+inline char* WriteTag(char* at, std::uint32_t number, WireType type) {
+  *at = static_cast<char>(FieldTag(number, type));
+  return at + 1;
+}
+inline char* WriteField(char* at, std::uint32_t number, std::uint64_t value) {
+  return WriteVarint(WriteTag(at, number, WireType::kVarint), value);
+}
+
 constexpr std::size_t FieldSize(std::uint32_t number, std::uint64_t value) {
   return base::VarintSize(FieldTag(number, WireType::kVarint)) + base::VarintSize(value);
 }

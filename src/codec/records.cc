@@ -182,7 +182,9 @@ Result<raft::SnapshotRecord> DecodeSnapshotRecord(std::string_view bytes) {
   FieldReader fields(bytes);
   while (fields.Next()) {
     switch (fields.number()) {
-      case 2: case 7: case 8: fields.Bytes(); break;
+      case 2:
+      case 7:
+      case 8: fields.Bytes(); break;
       case 3: record.image_bytes = fields.Varint(); break;
       case 4: record.index = Index(fields.Varint()); break;
       case 5: record.term = Term(fields.Varint()); break;
@@ -192,7 +194,10 @@ Result<raft::SnapshotRecord> DecodeSnapshotRecord(std::string_view bytes) {
         record.membership = std::move(*members);
         break;
       }
-      case 9: case 10: case 11: case 12: fields.Varint(); break;
+      case 9:
+      case 10:
+      case 11:
+      case 12: fields.Varint(); break;
       case 13: record.on_disk_index = Index(fields.Varint()); break;
       case 14: record.witness = fields.Bool(); break;
       default: break;

@@ -6,6 +6,7 @@
 
 #include "drumbeat/error.h"
 #include "drumbeat/types.h"
+
 #include "raft/entry.h"
 #include "raft/membership.h"
 

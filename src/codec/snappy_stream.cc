@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codec/snappy_stream.h"
 
-#include <snappy.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <utility>
+
+#include <snappy.h>
 
 #include "base/byte_coding.h"
 #include "base/crc.h"

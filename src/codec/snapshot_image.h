@@ -3,11 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <functional>
 #include <vector>
 
 #include "drumbeat/config.h"
@@ -47,7 +47,8 @@ std::string EncodeSessions(const StoredSessions& sessions);
 /// were really read.
 Result<StoredSessions> ReadSessions(SnapshotReader& reader);
 
-// -- Image (wire.md 5.1 and 5.2) -------------------------------------------------------------------
+// -- Image (wire.md 5.1 and 5.2)
+// -------------------------------------------------------------------
 
 /// Where an image's bytes go: its header comes last, because it holds checksums of the rest.
 class ImageSink {

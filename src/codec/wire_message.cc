@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codec/wire_message.h"
 
-#include <type_traits>
 #include <utility>
 
 #include "base/check.h"
@@ -103,69 +102,92 @@ bool CarriesNoTerm(std::uint64_t type) {
          type == Number(Type::kSnapshotReceived);
 }
 
+bool InBounds(std::uint64_t value) { return value <= kMaxTermOrIndex; }
+
 bool InBounds(const WireMessage& wire) {
-  return wire.term <= kMaxTermOrIndex && wire.log_term <= kMaxTermOrIndex &&
-         wire.log_index <= kMaxTermOrIndex && wire.commit <= kMaxTermOrIndex;
+  return InBounds(wire.term) && InBounds(wire.log_term) && InBounds(wire.log_index) &&
+         InBounds(wire.commit);
 }
 
-/// Whether entries follow `previous` without a gap, with terms that neither fall nor exceed the
-/// sender's. A gap ends a Dragonboat replica, at each of its starts.
-bool Follow(const WireMessage& wire, const std::vector<raft::Entry>& entries) {
+/// Whether entries follow `previous` without a gap. A gap ends a Dragonboat replica, at each of its
+/// starts; so does a previous entry without a term.
+bool Adjoin(const WireMessage& wire, const std::vector<raft::Entry>& entries) {
   if (wire.log_term == 0 && wire.log_index != 0) return false;
   std::uint64_t index = wire.log_index;
-  std::uint64_t term = wire.log_term;
   for (const raft::Entry& entry : entries) {
     if (entry.index.value() != ++index) return false;
-    if (entry.term.value() < term || entry.term.value() > wire.term) return false;
-    if (entry.term.value() == 0) return false;
-    term = entry.term.value();
   }
   return true;
 }
+
+/// Whether the terms neither fall from entry to entry nor exceed the sender's.
+bool TermsAscend(const WireMessage& wire, const std::vector<raft::Entry>& entries) {
+  std::uint64_t term = wire.log_term;
+  for (const raft::Entry& entry : entries) {
+    if (entry.term.value() < term || entry.term.value() == 0) return false;
+    term = entry.term.value();
+  }
+  return term <= wire.term;
+}
+
+std::optional<raft::Message> AppendEntriesOf(const WireMessage& wire,
+                                             std::vector<raft::Entry> entries) {
+  if (!InBounds(wire.log_index + entries.size())) return std::nullopt;
+  if (!Adjoin(wire, entries) || !TermsAscend(wire, entries)) return std::nullopt;
+  return raft::AppendEntries{Index(wire.log_index), Term(wire.log_term), Index(wire.commit),
+                             std::move(entries)};
+}
+
+/// A leader gives them indexes and terms; whatever stands there is not to be believed.
+std::optional<raft::Message> ForwardedProposalOf(std::vector<raft::Entry> entries) {
+  if (entries.empty()) return std::nullopt;
+  for (raft::Entry& entry : entries) {
+    entry.index = Index();
+    entry.term = Term();
+  }
+  return raft::ForwardedProposal{std::move(entries)};
+}
+
+/// Dragonboat reports 2^64 minus a little when its subtraction wraps.
+constexpr std::uint64_t kMaxReportedBytes = std::uint64_t{1} << 63;
 
 std::optional<raft::Message> MessageOf(const WireMessage& wire, std::vector<raft::Entry> entries) {
   const raft::ReadContext context{wire.hint, wire.hint_high};
   const Index log_index(wire.log_index);
   const bool transfer = wire.hint != 0 && wire.hint == wire.from;
+  if (wire.type > Number(Type::kRequestPreVoteResp)) return std::nullopt;
   switch (static_cast<Type>(wire.type)) {
-    case Type::kNoOp:
-      return raft::NoOp{};
-    case Type::kPropose:
-      if (entries.empty()) return std::nullopt;
-      return raft::ForwardedProposal{std::move(entries)};
-    case Type::kReplicate:
-      if (!Follow(wire, entries)) return std::nullopt;
-      return raft::AppendEntries{log_index, Term(wire.log_term), Index(wire.commit),
-                                 std::move(entries)};
+    case Type::kNoOp: return raft::NoOp{};
+    case Type::kPropose: return ForwardedProposalOf(std::move(entries));
+    case Type::kReplicate: return AppendEntriesOf(wire, std::move(entries));
     case Type::kReplicateResp:
-      return raft::AppendReply{log_index, wire.reject, Index(wire.hint)};
+      if (wire.reject && !InBounds(wire.hint)) return std::nullopt;
+      return raft::AppendReply{log_index, wire.reject, Index(wire.reject ? wire.hint : 0)};
     case Type::kRequestVote:
+      if (wire.log_term > wire.term) return std::nullopt;
       return raft::RequestVote{log_index, Term(wire.log_term), transfer};
-    case Type::kRequestVoteResp:
-      return raft::VoteReply{wire.reject};
-    case Type::kHeartbeat:
-      return raft::Heartbeat{Index(wire.commit), context};
-    case Type::kHeartbeatResp:
-      return raft::HeartbeatReply{context};
+    case Type::kRequestVoteResp: return raft::VoteReply{wire.reject};
+    case Type::kHeartbeat: return raft::Heartbeat{Index(wire.commit), context};
+    case Type::kHeartbeatResp: return raft::HeartbeatReply{context};
     case Type::kReadIndex:
       if (!context) return std::nullopt;
       return raft::ReadIndexRequest{context};
     case Type::kReadIndexResp:
+      if (!context) return std::nullopt;
       return raft::ReadIndexReply{log_index, context};
-    case Type::kQuiesce:
-      return raft::QuiesceNotice{};
-    case Type::kSnapshotReceived:
-      return raft::SnapshotReceived{};
+    case Type::kQuiesce: return raft::QuiesceNotice{};
+    case Type::kSnapshotReceived: return raft::SnapshotReceived{};
     case Type::kLeaderTransfer:
+      if (wire.hint == 0) return std::nullopt;
       return raft::LeaderTransferRequest{ReplicaId(wire.hint)};
-    case Type::kTimeoutNow:
-      return raft::TimeoutNow{};
+    case Type::kTimeoutNow: return raft::TimeoutNow{};
     case Type::kRateLimit:
+      if (wire.hint > kMaxReportedBytes) return std::nullopt;
       return raft::RateLimitReport{wire.hint};
     case Type::kRequestPreVote:
+      if (wire.log_term > wire.term) return std::nullopt;
       return raft::RequestPreVote{log_index, Term(wire.log_term), transfer};
-    case Type::kRequestPreVoteResp:
-      return raft::PreVoteReply{wire.reject};
+    case Type::kRequestPreVoteResp: return raft::PreVoteReply{wire.reject};
   }
   return std::nullopt;
 }
@@ -187,19 +209,23 @@ WireMessage ToWire(const raft::Envelope& envelope) {
   wire.shard = envelope.shard.value();
   wire.term = envelope.term.value();
   std::visit([&](const auto& message) { Fill(wire, message, envelope.from); }, envelope.message);
+  DRUMBEAT_CHECK(wire.to != 0, "a message to replica 0 ends the Dragonboat process that gets it");
+  if (const auto* append = std::get_if<raft::AppendEntries>(&envelope.message)) {
+    DRUMBEAT_CHECK(Adjoin(wire, append->entries),
+                   "entries with a gap end the Dragonboat replica that gets them");
+  }
   return wire;
 }
 
 std::optional<raft::Envelope> FromWire(const WireMessage& wire, std::vector<raft::Entry> entries) {
-  if (wire.to == 0 || wire.from == 0 || !InBounds(wire)) return std::nullopt;
-  const bool no_term = CarriesNoTerm(wire.type);
-  if (!no_term && wire.term == 0) return std::nullopt;
+  if (wire.to == 0 || wire.from == 0 || wire.from == wire.to) return std::nullopt;
+  if (!InBounds(wire) || CarriesNoTerm(wire.type) != (wire.term == 0)) return std::nullopt;
   std::optional<raft::Message> message = MessageOf(wire, std::move(entries));
   if (!message) return std::nullopt;
   return raft::Envelope{.shard = ShardId(wire.shard),
                         .from = ReplicaId(wire.from),
                         .to = ReplicaId(wire.to),
-                        .term = no_term ? Term(0) : Term(wire.term),
+                        .term = Term(wire.term),
                         .message = std::move(*message)};
 }
 

@@ -48,7 +48,8 @@ struct WireMessage {
 /// The entries that `message` carries, or null.
 const std::vector<raft::Entry>* EntriesOf(const raft::Message& message);
 
-/// Everything but the entries.
+/// Everything but the entries. Checks that the message is none of those that end a Dragonboat
+/// process: our own core makes no such message.
 WireMessage ToWire(const raft::Envelope& envelope);
 
 /// The message that `wire` and `entries` stand for; nothing when such a message has no business on
