@@ -51,14 +51,17 @@ EncodedChunk EncodeChunkAround(const Chunk& chunk) {
 }
 
 std::string EncodeChunk(const Chunk& chunk) {
-  EncodedChunk around = EncodeChunkAround(chunk);
-  return around.prefix + std::string(chunk.data.view()) + around.suffix;
+  const EncodedChunk around = EncodeChunkAround(chunk);
+  std::string out;
+  out.reserve(around.prefix.size() + chunk.data.size() + around.suffix.size());
+  return out.append(around.prefix).append(chunk.data.view()).append(around.suffix);
 }
 
 Result<Chunk> DecodeChunk(const base::Bytes& payload) {
   Chunk chunk;
   chunk.deployment_id = 0;
   chunk.bin_version = 0;
+  std::uint64_t data_bytes = 0;
   FieldReader fields(payload.view());
   while (fields.Next()) {
     switch (fields.number()) {
@@ -66,14 +69,14 @@ Result<Chunk> DecodeChunk(const base::Bytes& payload) {
       case 2: chunk.to = ReplicaId(fields.Varint()); break;
       case 3: chunk.from = ReplicaId(fields.Varint()); break;
       case 4: chunk.chunk_id = fields.Varint(); break;
-      case 5: fields.Varint(); break;  // says no more than the data does
+      case 5: data_bytes = fields.Varint(); break;
       case 6: chunk.chunk_count = fields.Varint(); break;
       case 7: {
         const std::string_view data = fields.Bytes();
-        if (!data.empty()) {
-          chunk.data =
-              payload.Slice(static_cast<std::size_t>(data.data() - payload.data()), data.size());
-        }
+        chunk.data = data.empty()
+                         ? base::Bytes()
+                         : payload.Slice(static_cast<std::size_t>(data.data() - payload.data()),
+                                         data.size());
         break;
       }
       case 8: chunk.index = Index(fields.Varint()); break;
@@ -98,6 +101,9 @@ Result<Chunk> DecodeChunk(const base::Bytes& payload) {
     }
   }
   if (!fields.ok()) return Fail(ErrorCode::kInvalidArgument, "cannot decode a snapshot chunk");
+  if (data_bytes != chunk.data.size()) {
+    return Fail(ErrorCode::kInvalidArgument, "a snapshot chunk's data is not of its size");
+  }
   return chunk;
 }
 

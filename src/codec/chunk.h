@@ -40,7 +40,7 @@ struct Chunk {
   std::uint64_t deployment_id = 1;
   std::uint64_t file_chunk_id = 0;
   std::uint64_t file_chunk_count = 0;
-  /// True: part of an external file, which this version refuses.
+  /// True: part of an external file, whose details are skipped; this version refuses such files.
   bool has_file_info = false;
   std::uint32_t bin_version = kBinVersion;
   Index on_disk_index;
@@ -55,7 +55,7 @@ struct EncodedChunk {
 };
 EncodedChunk EncodeChunkAround(const Chunk& chunk);
 std::string EncodeChunk(const Chunk& chunk);
-/// The data shares the buffer of `payload`.
+/// The data shares the buffer of `payload`. Refuses data of another length than the chunk says.
 Result<Chunk> DecodeChunk(const base::Bytes& payload);
 
 /// `snapshot-<16 upper-case hex digits>.gbsnap`, the name Dragonboat insists on.

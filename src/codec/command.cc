@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codec/command.h"
 
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <cstring>
 
 #include <snappy.h>
@@ -38,6 +41,61 @@ std::optional<std::size_t> ClaimedLength(std::string_view block) {
   return length;
 }
 
+bool IsValidBlock(std::string_view block) {
+  return snappy::IsValidCompressedBuffer(block.data(), block.size());
+}
+
+std::unexpected<Error> TooLarge(std::size_t bytes, std::size_t max_bytes) {
+  return Fail(ErrorCode::kPayloadTooLarge, "a command of " + std::to_string(bytes) +
+                                               " bytes is above the limit of " +
+                                               std::to_string(max_bytes));
+}
+
+Result<std::string_view> Plain(std::string_view payload, std::size_t max_bytes) {
+  if (payload.size() > max_bytes) return TooLarge(payload.size(), max_bytes);
+  return payload;
+}
+
+/// Whether a Dragonboat member can send there, roughly: `host:port` without blanks inside. Its
+/// exact syntax is not asked for, because members that understand more may use it among themselves.
+bool LooksLikeAddress(std::string_view address) {
+  const std::size_t first = address.find_first_not_of(' ');
+  if (first == std::string_view::npos) return false;
+  address = address.substr(first, address.find_last_not_of(' ') - first + 1);
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  std::uint16_t port = 0;
+  const char* end = address.data() + address.size();
+  const auto [stop, problem] = std::from_chars(address.data() + colon + 1, end, port);
+  if (problem != std::errc() || stop != end || port == 0) return false;
+  return std::ranges::all_of(address, [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+std::optional<std::string> WhyChangeUnfit(std::string_view command) {
+  const Result<raft::ConfigChange> change = DecodeConfigChange(command);
+  if (!change) return "a membership change that cannot be decoded";
+  if (change->type != raft::ConfigChangeType::kRemove && !LooksLikeAddress(change->address)) {
+    return "a membership change that adds a member without a usable address";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> WhyEncodedUnfit(std::string_view command) {
+  if (command.empty()) return "an encoded command without a header";
+  const std::string_view body = command.substr(1);
+  // A lone header is decoded as an empty command by all members.
+  std::size_t length = body.size();
+  if (HeaderOf(command) == kSnappyHeader) {
+    const std::optional<std::size_t> claimed = ClaimedLength(body);
+    if (!claimed || !IsValidBlock(body)) return "a command whose compressed body is damaged";
+    length = *claimed;
+  } else if (HeaderOf(command) != kPlainHeader) {
+    return "a command with an unknown header";
+  }
+  if (length > kMaxCommandBytes) return "a command that is too large";
+  return std::nullopt;
+}
+
 }  // namespace
 
 void EncodeCommand(raft::Entry& entry, std::string_view payload, Compression compression) {
@@ -59,19 +117,18 @@ void EncodeCommand(raft::Entry& entry, std::string_view payload, Compression com
 Result<std::string_view> DecodeCommand(const raft::Entry& entry, std::string& scratch,
                                        std::size_t max_bytes) {
   const std::string_view command = entry.command.view();
-  if (entry.type == raft::EntryType::kApplication) return command;
+  if (entry.type == raft::EntryType::kApplication) return Plain(command, max_bytes);
   if (entry.type != raft::EntryType::kEncoded || command.empty()) {
     return std::unexpected(Bad("its type"));
   }
   const std::string_view body = command.substr(1);
-  if (HeaderOf(command) == kPlainHeader) return body;
+  if (HeaderOf(command) == kPlainHeader) return Plain(body, max_bytes);
   if (HeaderOf(command) != kSnappyHeader) return std::unexpected(Bad("its header"));
   const std::optional<std::size_t> length = ClaimedLength(body);
   if (!length) return std::unexpected(Bad("its length"));
   if (*length > max_bytes) {
-    return Fail(ErrorCode::kPayloadTooLarge, "a command of " + std::to_string(*length) +
-                                                 " bytes is above the limit of " +
-                                                 std::to_string(max_bytes));
+    if (IsValidBlock(body)) return TooLarge(*length, max_bytes);
+    return std::unexpected(Bad("its compressed body is damaged"));
   }
   if (!snappy::Uncompress(body.data(), body.size(), &scratch)) {
     return std::unexpected(Bad("its compressed body is damaged"));
@@ -81,33 +138,19 @@ Result<std::string_view> DecodeCommand(const raft::Entry& entry, std::string& sc
 
 std::optional<std::string> WhyEntryUnfit(const raft::Entry& entry) {
   const std::string_view command = entry.command.view();
-  switch (entry.type) {
-    case raft::EntryType::kConfigChange:
-      if (!DecodeConfigChange(command)) return "a membership change that cannot be decoded";
-      return std::nullopt;
-    case raft::EntryType::kMetadata:
-      if (entry.client_id != 0 || !command.empty()) return "metadata with a client or a command";
-      return std::nullopt;
-    case raft::EntryType::kApplication:
-    case raft::EntryType::kEncoded: break;
+  if (entry.type == raft::EntryType::kConfigChange) return WhyChangeUnfit(command);
+  if (entry.type == raft::EntryType::kMetadata) {
+    if (entry.client_id != 0 || !command.empty()) return "metadata with a client or a command";
+    return std::nullopt;
   }
   if (entry.client_id == 0) {
-    if (!command.empty() || entry.type == raft::EntryType::kEncoded)
-      return "a command without a client";
-    return std::nullopt;
+    if (entry.type == raft::EntryType::kApplication && command.empty()) return std::nullopt;
+    return "a command without a client";
   }
   if (entry.key == 0) return "a client's entry without a key";
-  if (entry.type == raft::EntryType::kApplication) return std::nullopt;
-  if (command.empty()) return "an encoded command without a header";
-  if (HeaderOf(command) == kPlainHeader) {
-    // Dragonboat sends an empty payload as kApplication; a lone header is decoded as empty there.
-    return std::nullopt;
-  }
-  if (HeaderOf(command) != kSnappyHeader) return "a command with an unknown header";
-  if (!ClaimedLength(command.substr(1)) ||
-      !snappy::IsValidCompressedBuffer(command.data() + 1, command.size() - 1)) {
-    return "a command whose compressed body is damaged";
-  }
+  if (entry.type == raft::EntryType::kEncoded) return WhyEncodedUnfit(command);
+  if (entry.type != raft::EntryType::kApplication) return "an entry of an unknown type";
+  if (command.size() > kMaxCommandBytes) return "a command that is too large";
   return std::nullopt;
 }
 

@@ -2,6 +2,7 @@
 #include "codec/frame.h"
 
 #include <algorithm>
+#include <concepts>
 #include <string>
 
 #include "base/byte_coding.h"
@@ -10,7 +11,14 @@
 namespace drumbeat::codec {
 namespace {
 
+constexpr std::size_t kSizeOffset = 2;
 constexpr std::size_t kHeaderCrcOffset = 10;
+constexpr std::size_t kPayloadCrcOffset = 14;
+
+template <std::unsigned_integral T>
+void StoreBig(char* at, T value) {
+  for (std::size_t i = sizeof(T); i-- > 0;) *at++ = static_cast<char>(value >> (8 * i));
+}
 
 /// CRC-32 of the header with its own field taken as zero.
 std::uint32_t HeaderCrc(std::string_view header) {
@@ -30,17 +38,12 @@ std::array<char, kFramePrefixBytes> EncodeFramePrefix(FrameMethod method, std::s
 std::array<char, kFramePrefixBytes> EncodeFramePrefix(FrameMethod method,
                                                       std::uint64_t payload_bytes,
                                                       std::uint32_t payload_crc) {
-  std::string header;
-  base::AppendBig(header, static_cast<std::uint16_t>(method));
-  base::AppendBig(header, payload_bytes);
-  base::AppendBig(header, std::uint32_t{0});
-  base::AppendBig(header, payload_crc);
-  std::string crc;
-  base::AppendBig(crc, HeaderCrc(header));
-  header.replace(kHeaderCrcOffset, crc.size(), crc);
   std::array<char, kFramePrefixBytes> prefix;
-  std::copy(header.begin(), header.end(),
-            std::copy(kFrameMagic.begin(), kFrameMagic.end(), prefix.begin()));
+  char* header = std::ranges::copy(kFrameMagic, prefix.begin()).out;
+  StoreBig(header, static_cast<std::uint16_t>(method));
+  StoreBig(header + kSizeOffset, payload_bytes);
+  StoreBig(header + kPayloadCrcOffset, payload_crc);
+  StoreBig(header + kHeaderCrcOffset, HeaderCrc({header, kFrameHeaderBytes}));
   return prefix;
 }
 

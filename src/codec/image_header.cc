@@ -13,6 +13,9 @@ constexpr std::uint64_t kVersion = 2;
 constexpr std::uint64_t kChecksumCrc32 = 0;
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::size_t kCrcBytes = 4;
+constexpr std::string_view kImageMagic("\x3f\x5b\xcb\xf1\xfa\xba\x81\x9f", 8);
+/// Of the checksum over the record without it.
+constexpr std::uint32_t kHeaderChecksumField = 5;
 
 std::string BigEndian(std::uint32_t value) {
   std::string out;
@@ -20,32 +23,69 @@ std::string BigEndian(std::uint32_t value) {
   return out;
 }
 
-std::string EncodeRecord(const ImageHeader& header, const std::string* header_checksum,
-                         std::string_view payload_checksum) {
+/// `header_checksum`: empty to leave it out.
+std::string EncodeRecord(const ImageHeader& header, std::string_view header_checksum) {
   std::string out;
   AppendField(out, 1, 0);
   AppendField(out, 2, 0);
   AppendField(out, 3, header.unreliable_time);
   AppendField(out, 4, std::string_view());
-  if (header_checksum != nullptr) AppendField(out, 5, *header_checksum);
-  AppendField(out, 6, payload_checksum);
+  if (!header_checksum.empty()) AppendField(out, kHeaderChecksumField, header_checksum);
+  AppendField(out, 6, BigEndian(header.payload_checksum));
   AppendField(out, 7, kChecksumCrc32);
   AppendField(out, 8, kVersion);
   AppendField(out, 9, static_cast<std::uint64_t>(header.compression));
   return out;
 }
 
-std::unexpected<Error> Damaged(const char* what) {
-  return Fail(ErrorCode::kDamaged, std::string("damaged snapshot image: ") + what);
+/// A checksum field: absent, empty or 4 bytes; anything else is not ours.
+bool ReadChecksum(std::string_view bytes, std::uint32_t& checksum) {
+  if (bytes.size() != kCrcBytes) return bytes.empty();
+  checksum = base::LoadBig<std::uint32_t>(bytes.data());
+  return true;
+}
+
+/// `checksum`: field 5's bytes within `record`.
+bool HeaderChecksumMatches(std::string_view record, std::string_view checksum) {
+  const auto field_end = static_cast<std::size_t>(checksum.data() + kCrcBytes - record.data());
+  const std::size_t field_bytes = BytesFieldSize(kHeaderChecksumField, kCrcBytes);
+  if (field_end < field_bytes) return false;
+  const std::uint32_t front = base::Crc32(record.substr(0, field_end - field_bytes));
+  return base::Crc32(record.substr(field_end), front) ==
+         base::LoadBig<std::uint32_t>(checksum.data());
+}
+
+struct HeaderFields {
+  ImageHeader header;
+  std::string_view header_checksum;
+  std::uint64_t checksum_type = 0;
+  std::uint64_t version = 0;
+  std::uint64_t compression = 0;
+  bool ok = true;
+};
+
+HeaderFields ReadRecord(std::string_view record) {
+  HeaderFields read;
+  FieldReader fields(record);
+  while (fields.Next()) {
+    switch (fields.number()) {
+      case 3: read.header.unreliable_time = fields.Varint(); break;
+      case kHeaderChecksumField: read.header_checksum = fields.Bytes(); break;
+      case 6: read.ok &= ReadChecksum(fields.Bytes(), read.header.payload_checksum); break;
+      case 7: read.checksum_type = fields.Varint(); break;
+      case 8: read.version = fields.Varint(); break;
+      case 9: read.compression = fields.Varint(); break;
+      default: break;
+    }
+  }
+  read.ok &= fields.ok();
+  return read;
 }
 
 }  // namespace
 
-std::string EncodeImageHeader(const ImageHeader& header, std::uint32_t block_crcs) {
-  const std::string payload_checksum = BigEndian(block_crcs);
-  const std::string header_checksum =
-      BigEndian(base::Crc32(EncodeRecord(header, nullptr, payload_checksum)));
-  const std::string record = EncodeRecord(header, &header_checksum, payload_checksum);
+std::string EncodeImageHeader(const ImageHeader& header) {
+  const std::string record = EncodeRecord(header, BigEndian(base::Crc32(EncodeRecord(header, {}))));
   std::string area;
   base::AppendLittle(area, std::uint64_t{record.size()});
   area += record;
@@ -54,34 +94,33 @@ std::string EncodeImageHeader(const ImageHeader& header, std::uint32_t block_crc
 }
 
 Result<ImageHeader> DecodeImageHeader(std::string_view area) {
-  if (area.size() != kImageHeaderBytes) return Damaged("its header is cut off");
+  if (area.size() != kImageHeaderBytes) return DamagedImage("its header is cut off");
   const auto length = base::LoadLittle<std::uint64_t>(area.data());
-  if (length > kImageHeaderBytes - kLengthBytes - kCrcBytes) return Damaged("its header's length");
+  if (length > kImageHeaderBytes - kLengthBytes - kCrcBytes) {
+    return DamagedImage("its header's length");
+  }
   const std::string_view record = area.substr(kLengthBytes, static_cast<std::size_t>(length));
   const auto crc = base::LoadBig<std::uint32_t>(record.data() + record.size());
-  if (crc != 0 && crc != base::Crc32(record)) return Damaged("its header's checksum");
-  ImageHeader header;
-  std::uint64_t checksum_type = 0;
-  std::uint64_t version = 0;
-  std::uint64_t compression = 0;
-  FieldReader fields(record);
-  while (fields.Next()) {
-    switch (fields.number()) {
-      case 3: header.unreliable_time = fields.Varint(); break;
-      case 7: checksum_type = fields.Varint(); break;
-      case 8: version = fields.Varint(); break;
-      case 9: compression = fields.Varint(); break;
-      default: break;
-    }
+  if (crc != 0 && crc != base::Crc32(record)) return DamagedImage("its header's checksum");
+  HeaderFields read = ReadRecord(record);
+  if (!read.ok) return DamagedImage("its header cannot be decoded");
+  if (read.version != kVersion) return DamagedImage("only images of version 2 can be read");
+  if (read.checksum_type != kChecksumCrc32) return DamagedImage("its kind of checksum");
+  if (read.compression > static_cast<std::uint64_t>(Compression::kSnappy)) {
+    return DamagedImage("its kind of compression is not known");
   }
-  if (!fields.ok()) return Damaged("its header cannot be decoded");
-  if (version != kVersion) return Damaged("only images of version 2 can be read");
-  if (checksum_type != kChecksumCrc32) return Damaged("its kind of checksum is not known");
-  if (compression > static_cast<std::uint64_t>(Compression::kSnappy)) {
-    return Damaged("its kind of compression is not known");
+  if (read.header_checksum.size() == kCrcBytes &&
+      !HeaderChecksumMatches(record, read.header_checksum)) {
+    return DamagedImage("its header's own checksum");
   }
-  header.compression = static_cast<Compression>(compression);
-  return header;
+  read.header.compression = static_cast<Compression>(read.compression);
+  return read.header;
+}
+
+std::string EncodeBlockCrc(std::uint32_t crc) { return BigEndian(crc); }
+
+void BlocksChecksum::Add(std::uint32_t block_crc) {
+  value_ = base::Crc32(EncodeBlockCrc(block_crc), value_);
 }
 
 std::string EncodeImageTail(std::uint64_t blocks_bytes) {
@@ -91,14 +130,8 @@ std::string EncodeImageTail(std::uint64_t blocks_bytes) {
   return tail;
 }
 
-bool TailMatches(std::string_view tail, std::uint64_t blocks_bytes) {
-  return tail == EncodeImageTail(blocks_bytes);
-}
-
-bool BlockMatches(std::string_view block_with_crc) {
-  if (block_with_crc.size() <= kCrcBytes) return false;
-  const std::string_view block = block_with_crc.substr(0, block_with_crc.size() - kCrcBytes);
-  return base::LoadBig<std::uint32_t>(block.data() + block.size()) == base::Crc32(block);
+std::unexpected<Error> DamagedImage(std::string_view what) {
+  return Fail(ErrorCode::kDamaged, "damaged snapshot image: " + std::string(what));
 }
 
 }  // namespace drumbeat::codec

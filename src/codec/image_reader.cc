@@ -1,146 +1,110 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 
-#include "codec/chunk.h"
+#include "base/crc.h"
 #include "codec/image_header.h"
+#include "codec/read_fully.h"
 #include "codec/snappy_stream.h"
 #include "codec/snapshot_image.h"
 
 namespace drumbeat::codec {
 namespace {
 
-constexpr std::size_t kCrcBytes = 4;
-constexpr std::size_t kStoredBlockBytes = kSnapshotChunkBytes + kCrcBytes;
-
-std::unexpected<Error> Damaged(const char* what) {
-  return Fail(ErrorCode::kDamaged, std::string("damaged snapshot image: ") + what);
-}
-
-Result<void> ReadExactly(SnapshotReader& source, std::string& piece, std::size_t length) {
-  piece.resize(length);
-  for (std::size_t have = 0; have < length;) {
-    const Result<std::size_t> got = source.Read(std::span(piece).subspan(have));
-    if (!got) return std::unexpected(got.error());
-    if (*got == 0) return Damaged("it is cut off");
-    have += *got;
-  }
+Result<void> ReadPart(SnapshotReader& source, std::size_t length, std::string& part) {
+  part.resize(length);
+  const Result<std::size_t> got = ReadFully(source, part);
+  if (!got) return std::unexpected(got.error());
+  if (*got < length) return DamagedImage("it is cut off");
   return {};
 }
 
 /// The stream that an image's blocks hold, one block in memory at a time.
 class BlockReader : public SnapshotReader {
  public:
-  BlockReader(std::unique_ptr<SnapshotReader> source, std::uint64_t blocks_bytes)
-      : source_(std::move(source)), blocks_bytes_(blocks_bytes), left_(blocks_bytes) {}
+  BlockReader(std::unique_ptr<SnapshotReader> source, const ImageHeader& header,
+              std::uint64_t blocks_bytes)
+      : source_(std::move(source)),
+        header_(header),
+        blocks_bytes_(blocks_bytes),
+        left_(blocks_bytes) {}
 
   Result<std::size_t> Read(std::span<char> buffer) override {
+    if (failure_) return std::unexpected(*failure_);
     if (at_ == block_.size() && left_ > 0) {
-      if (Result<void> block = NextBlock(); !block) return std::unexpected(block.error());
+      if (Result<void> next = NextBlock(); !next) {
+        failure_ = next.error();
+        return std::unexpected(*failure_);
+      }
     }
     const std::size_t count = std::min(buffer.size(), block_.size() - at_);
-    std::memcpy(buffer.data(), block_.data() + at_, count);
+    if (count > 0) std::memcpy(buffer.data(), block_.data() + at_, count);
     at_ += count;
     return count;
   }
 
  private:
   Result<void> NextBlock() {
-    const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(left_, kStoredBlockBytes));
-    if (Result<void> read = ReadExactly(*source_, block_, length); !read) return read;
-    if (!BlockMatches(block_)) return Damaged("a block's checksum");
-    left_ -= length;
-    block_.resize(length - kCrcBytes);
+    const std::uint64_t stored = std::min<std::uint64_t>(left_, kBlockBytes + kBlockCrcBytes);
+    if (stored <= kBlockCrcBytes) return DamagedImage("its length");
+    if (Result<void> read = ReadPart(*source_, static_cast<std::size_t>(stored), block_); !read) {
+      return read;
+    }
+    const std::size_t bytes = block_.size() - kBlockCrcBytes;
+    const std::uint32_t crc = base::Crc32(std::string_view(block_).substr(0, bytes));
+    if (std::string_view(block_).substr(bytes) != EncodeBlockCrc(crc)) {
+      return DamagedImage("a block's checksum");
+    }
+    checksum_.Add(crc);
+    block_.resize(bytes);
     at_ = 0;
-    if (left_ > 0) return {};
+    left_ -= stored;
+    // What the end says is known before the last bytes are handed out.
+    return left_ == 0 ? CheckEnd() : Result<void>();
+  }
+
+  Result<void> CheckEnd() {
     std::string tail;
-    if (Result<void> read = ReadExactly(*source_, tail, kImageTailBytes); !read) return read;
-    if (!TailMatches(tail, blocks_bytes_)) return Damaged("its tail");
+    if (Result<void> read = ReadPart(*source_, kImageTailBytes, tail); !read) return read;
+    if (tail != EncodeImageTail(blocks_bytes_)) return DamagedImage("its tail");
+    if (!checksum_.Matches(header_)) return DamagedImage("the checksum over its blocks");
+    char more = 0;
+    const Result<std::size_t> got = source_->Read(std::span(&more, 1));
+    if (!got) return std::unexpected(got.error());
+    if (*got != 0) return DamagedImage("it goes on behind its tail");
     return {};
   }
 
   std::unique_ptr<SnapshotReader> source_;
+  const ImageHeader header_;
   const std::uint64_t blocks_bytes_;
   std::uint64_t left_;
   std::string block_;
   std::size_t at_ = 0;
-};
-
-class StreamingValidator : public ImageValidator {
- public:
-  Result<void> Add(std::string_view piece) override {
-    // Whatever the piece's size, at most one block and what may be the tail stay here.
-    while (!piece.empty()) {
-      const std::size_t take = std::min(piece.size(), kKeep + 1 - kept_.size());
-      kept_.append(piece.substr(0, take));
-      piece.remove_prefix(take);
-      if (Result<void> good = Digest(); !good) return good;
-    }
-    return {};
-  }
-
-  Result<void> Finish() override {
-    if (!header_seen_) return Damaged("its header is cut off");
-    if (kept_.size() < kImageTailBytes) return Damaged("its tail is cut off");
-    const std::size_t rest = kept_.size() - kImageTailBytes;
-    if (rest > 0 && !BlockMatches(std::string_view(kept_).substr(0, rest))) {
-      return Damaged("a block's checksum");
-    }
-    if (!TailMatches(std::string_view(kept_).substr(rest), blocks_bytes_ + rest)) {
-      return Damaged("its tail");
-    }
-    return {};
-  }
-
- private:
-  /// With more than this in hand, the first block is surely a full one.
-  static constexpr std::size_t kKeep = kStoredBlockBytes + kImageTailBytes;
-
-  Result<void> Digest() {
-    if (!header_seen_) {
-      if (kept_.size() < kImageHeaderBytes) return {};
-      const auto header = DecodeImageHeader(std::string_view(kept_).substr(0, kImageHeaderBytes));
-      if (!header) return std::unexpected(header.error());
-      header_seen_ = true;
-      kept_.erase(0, kImageHeaderBytes);
-    }
-    if (kept_.size() <= kKeep) return {};
-    if (!BlockMatches(std::string_view(kept_).substr(0, kStoredBlockBytes))) {
-      return Damaged("a block's checksum");
-    }
-    blocks_bytes_ += kStoredBlockBytes;
-    kept_.erase(0, kStoredBlockBytes);
-    return {};
-  }
-
-  bool header_seen_ = false;
-  std::string kept_;
-  std::uint64_t blocks_bytes_ = 0;
+  BlocksChecksum checksum_;
+  std::optional<Error> failure_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<SnapshotReader>> OpenImage(std::unique_ptr<SnapshotReader> source,
                                                   std::uint64_t image_bytes) {
-  if (image_bytes < kImageHeaderBytes + kImageTailBytes) return Damaged("it is too short");
+  if (image_bytes <= kImageHeaderBytes + kImageTailBytes) return DamagedImage("it is too short");
   std::string area;
-  if (Result<void> read = ReadExactly(*source, area, kImageHeaderBytes); !read) {
+  if (Result<void> read = ReadPart(*source, kImageHeaderBytes, area); !read) {
     return std::unexpected(read.error());
   }
   const Result<ImageHeader> header = DecodeImageHeader(area);
   if (!header) return std::unexpected(header.error());
   std::unique_ptr<SnapshotReader> stream = std::make_unique<BlockReader>(
-      std::move(source), image_bytes - kImageHeaderBytes - kImageTailBytes);
+      std::move(source), *header, image_bytes - kImageHeaderBytes - kImageTailBytes);
   if (header->compression == Compression::kSnappy) {
     stream = MakeSnappyStreamReader(std::move(stream));
   }
   return stream;
-}
-
-std::unique_ptr<ImageValidator> ImageValidator::Make() {
-  return std::make_unique<StreamingValidator>();
 }
 
 }  // namespace drumbeat::codec

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <optional>
 #include <utility>
 
-#include "base/byte_coding.h"
 #include "base/crc.h"
-#include "codec/chunk.h"
 #include "codec/image_header.h"
 #include "codec/snappy_stream.h"
 #include "codec/snapshot_image.h"
@@ -12,19 +11,14 @@
 namespace drumbeat::codec {
 namespace {
 
-/// A block of an image holds as much as a chunk of a transfer; their borders are unrelated.
-constexpr std::size_t kBlockBytes = kSnapshotChunkBytes;
-
 class BlockImageWriter : public ImageWriter {
  public:
   BlockImageWriter(ImageSink& sink, Compression compression, std::uint64_t now_unix_ns)
       : sink_(sink), meaning_{.unreliable_time = now_unix_ns, .compression = compression} {}
 
   Result<void> Write(std::string_view bytes) override {
-    if (meaning_.compression == Compression::kNone) return Append(bytes);
-    compressed_.clear();
-    snappy_.Write(bytes, compressed_);
-    return Append(compressed_);
+    if (!header_.empty()) return Fail(ErrorCode::kInvalidArgument, "the image is finished");
+    return meaning_.compression == Compression::kNone ? Append(bytes) : Compress(bytes);
   }
 
   Result<void> Finish() override {
@@ -36,8 +30,9 @@ class BlockImageWriter : public ImageWriter {
     if (!block_.empty()) {
       if (Result<void> last = WriteBlock(); !last) return last;
     }
-    header_ = EncodeImageHeader(meaning_, block_crcs_);
-    return sink_.Append(EncodeImageTail(blocks_bytes_));
+    meaning_.payload_checksum = checksum_.value();
+    header_ = EncodeImageHeader(meaning_);
+    return ToSink(EncodeImageTail(blocks_bytes_));
   }
 
   const std::string& header() const override { return header_; }
@@ -46,9 +41,21 @@ class BlockImageWriter : public ImageWriter {
   }
 
  private:
+  /// In pieces, so that a large write needs no large buffer.
+  Result<void> Compress(std::string_view bytes) {
+    constexpr std::size_t kPieceBytes = 256u << 10;
+    while (!bytes.empty()) {
+      compressed_.clear();
+      snappy_.Write(bytes.substr(0, kPieceBytes), compressed_);
+      if (Result<void> appended = Append(compressed_); !appended) return appended;
+      bytes.remove_prefix(std::min(bytes.size(), kPieceBytes));
+    }
+    return {};
+  }
+
   Result<void> Append(std::string_view bytes) {
     while (!bytes.empty()) {
-      const std::size_t take = std::min(bytes.size(), kBlockBytes - block_.size());
+      const std::size_t take = std::min<std::size_t>(bytes.size(), kBlockBytes - block_.size());
       block_.append(bytes.substr(0, take));
       bytes.remove_prefix(take);
       if (block_.size() < kBlockBytes) break;
@@ -58,24 +65,32 @@ class BlockImageWriter : public ImageWriter {
   }
 
   Result<void> WriteBlock() {
-    std::string crc;
-    base::AppendBig(crc, base::Crc32(block_));
-    block_crcs_ = base::Crc32(crc, block_crcs_);
-    block_ += crc;
+    const std::uint32_t crc = base::Crc32(block_);
+    checksum_.Add(crc);
+    block_ += EncodeBlockCrc(crc);
     blocks_bytes_ += block_.size();
-    Result<void> written = sink_.Append(block_);
+    Result<void> written = ToSink(block_);
     block_.clear();
     return written;
   }
 
+  /// What failed once fails for ever: a hole in an image must not be papered over.
+  Result<void> ToSink(std::string_view bytes) {
+    if (failure_) return std::unexpected(*failure_);
+    Result<void> appended = sink_.Append(bytes);
+    if (!appended) failure_ = appended.error();
+    return appended;
+  }
+
   ImageSink& sink_;
-  const ImageHeader meaning_;
+  ImageHeader meaning_;
   SnappyStreamWriter snappy_;
   std::string compressed_;
   std::string block_;
-  std::uint32_t block_crcs_ = 0;
+  BlocksChecksum checksum_;
   std::uint64_t blocks_bytes_ = 0;
   std::string header_;
+  std::optional<Error> failure_;
 };
 
 }  // namespace
@@ -86,19 +101,14 @@ std::unique_ptr<ImageWriter> ImageWriter::Make(ImageSink& sink, Compression comp
 }
 
 std::string WitnessImage(std::uint64_t now_unix_ns) {
-  class StringSink : public ImageSink {
-   public:
-    Result<void> Append(std::string_view bytes) override {
-      text.append(bytes);
-      return {};
-    }
-    std::string text;
-  };
-  StringSink sink;
-  BlockImageWriter writer(sink, Compression::kNone, now_unix_ns);
-  (void)writer.Write(EncodeSessions({}));
-  (void)writer.Finish();
-  return writer.header() + sink.text;
+  const std::string table = EncodeSessions({});
+  const std::uint32_t crc = base::Crc32(table);
+  BlocksChecksum checksum;
+  checksum.Add(crc);
+  return EncodeImageHeader({.unreliable_time = now_unix_ns,
+                            .compression = Compression::kNone,
+                            .payload_checksum = checksum.value()}) +
+         table + EncodeBlockCrc(crc) + EncodeImageTail(table.size() + kBlockCrcBytes);
 }
 
 }  // namespace drumbeat::codec

@@ -9,7 +9,7 @@ constexpr std::uint64_t kMaxFieldNumber = (1u << 29) - 1;
 
 }  // namespace
 
-bool FieldReader::Next() {
+bool FieldReader::NextOfAnyKind() {
   if (!ok_ || reader_.done()) return false;
   const std::uint64_t tag = reader_.Varint();
   const std::uint64_t number = tag >> 3;
@@ -63,22 +63,6 @@ bool FieldReader::SkipGroup() {
     if (!reader_.ok()) return false;
   }
   return true;
-}
-
-std::uint64_t FieldReader::Varint() {
-  if (type_ != WireType::kVarint) {
-    Fail();
-    return 0;
-  }
-  return varint_;
-}
-
-std::string_view FieldReader::Bytes() {
-  if (type_ != WireType::kBytes) {
-    Fail();
-    return {};
-  }
-  return bytes_;
 }
 
 }  // namespace drumbeat::codec

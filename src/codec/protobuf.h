@@ -56,13 +56,31 @@ class FieldReader {
   explicit FieldReader(std::string_view record) : reader_(record) {}
 
   /// Moves on to the next field; false at the end and after a failure.
-  bool Next();
+  bool Next() {
+    // Nearly all fields of messages are small numbers: one byte of tag, one of value.
+    const std::string_view rest = reader_.rest();
+    if (!ok_ || rest.size() < 2) return NextOfAnyKind();
+    const auto tag = static_cast<unsigned char>(rest[0]);
+    const auto value = static_cast<unsigned char>(rest[1]);
+    if ((tag & 0x87) != 0 || tag == 0 || value >= 0x80) return NextOfAnyKind();
+    number_ = tag >> 3;
+    type_ = WireType::kVarint;
+    varint_ = value;
+    reader_.Take(2);
+    return true;
+  }
   bool ok() const { return ok_; }
 
   std::uint32_t number() const { return number_; }
   /// The field as a number or as bytes; another wire type is a failure.
-  std::uint64_t Varint();
-  std::string_view Bytes();
+  std::uint64_t Varint() {
+    if (type_ != WireType::kVarint) Fail();
+    return ok_ ? varint_ : 0;
+  }
+  std::string_view Bytes() {
+    if (type_ != WireType::kBytes) Fail();
+    return ok_ ? bytes_ : std::string_view();
+  }
   bool Bool() { return Varint() != 0; }
   std::string Text() { return std::string(Bytes()); }
 
@@ -70,6 +88,7 @@ class FieldReader {
   /// Groups within groups that are skipped at most.
   static constexpr int kMaxGroupDepth = 16;
 
+  bool NextOfAnyKind();
   void Fail() { ok_ = false; }
   bool SkipGroup();
 

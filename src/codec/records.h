@@ -10,7 +10,8 @@
 #include "raft/entry.h"
 #include "raft/membership.h"
 
-// Dragonboat's protobuf records (wire.md 2.2), byte for byte.
+// Dragonboat's protobuf records (wire.md 2.2), byte for byte. Decoders take missing and unknown
+// fields as Dragonboat does and refuse maps of more than 65,536 members.
 namespace drumbeat::codec {
 
 std::string EncodeConfigChange(const raft::ConfigChange& change);

@@ -2,14 +2,18 @@
 #include "codec/snappy_stream.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include <snappy.h>
 
 #include "base/byte_coding.h"
 #include "base/crc.h"
+#include "codec/image_header.h"
+#include "codec/read_fully.h"
 
 namespace drumbeat::codec {
 namespace {
@@ -20,7 +24,10 @@ constexpr std::uint8_t kCompressedChunk = 0x00;
 constexpr std::uint8_t kRawChunk = 0x01;
 constexpr std::uint8_t kFirstSkippable = 0x80;
 constexpr std::uint8_t kIdentifierChunk = 0xff;
+constexpr std::size_t kChunkHeadBytes = 4;
 constexpr std::size_t kChecksumBytes = 4;
+/// More than snappy needs for kMaxChunkData bytes at worst.
+constexpr std::size_t kMaxBodyBytes = kMaxChunkData * 5 / 4;
 
 void AppendChunkHead(std::string& out, std::uint8_t type, std::size_t length) {
   out.push_back(static_cast<char>(type));
@@ -33,88 +40,89 @@ class SnappyStreamReader : public SnapshotReader {
       : source_(std::move(source)) {}
 
   Result<std::size_t> Read(std::span<char> buffer) override {
+    if (failure_) return std::unexpected(*failure_);
     while (at_ == data_.size() && !ended_) {
-      if (Result<void> chunk = NextChunk(); !chunk) return std::unexpected(chunk.error());
+      if (Result<void> chunk = NextChunk(); !chunk) {
+        failure_ = chunk.error();
+        return std::unexpected(*failure_);
+      }
     }
     const std::size_t count = std::min(buffer.size(), data_.size() - at_);
-    std::memcpy(buffer.data(), data_.data() + at_, count);
+    if (count > 0) std::memcpy(buffer.data(), data_.data() + at_, count);
     at_ += count;
     return count;
   }
 
  private:
   static std::unexpected<Error> Damaged() {
-    return Fail(ErrorCode::kDamaged, "damaged snapshot image: its compressed stream");
-  }
-
-  /// False at the very end of the source, when nothing of the piece was there.
-  Result<bool> ReadPiece(std::size_t length, std::string& piece) {
-    piece.resize(length);
-    for (std::size_t have = 0; have < length;) {
-      const Result<std::size_t> got = source_->Read(std::span(piece).subspan(have));
-      if (!got) return std::unexpected(got.error());
-      if (*got == 0) {
-        if (have == 0) return false;
-        return Damaged();
-      }
-      have += *got;
-    }
-    return true;
+    return DamagedImage("its compressed stream cannot be read");
   }
 
   Result<void> NextChunk() {
-    std::string head;
-    const Result<bool> more = ReadPiece(4, head);
-    if (!more) return std::unexpected(more.error());
-    if (!*more) {
-      ended_ = true;
-      return {};
-    }
+    at_ = 0;
+    data_.clear();
+    std::array<char, kChunkHeadBytes> head;
+    const Result<std::size_t> got = ReadFully(*source_, head);
+    if (!got) return std::unexpected(got.error());
+    ended_ = *got == 0;
+    if (ended_) return {};
+    if (*got < head.size()) return Damaged();
     const auto type = static_cast<std::uint8_t>(head[0]);
     const std::size_t length = base::LoadLittle<std::uint32_t>(head.data()) >> 8;
-    std::string body;
-    // Skippable chunks may be large; all others hold little more than their data.
-    const std::size_t limit = type >= kFirstSkippable ? (1u << 24) : kMaxChunkData * 2;
-    if (length > limit) return Damaged();
-    if (length > 0) {
-      const Result<bool> whole = ReadPiece(length, body);
-      if (!whole) return std::unexpected(whole.error());
-      if (!*whole) return Damaged();
+    if (type != kIdentifierChunk && !identified_) return Damaged();
+    if (type >= kFirstSkippable && type != kIdentifierChunk) return Skip(length);
+    if (length > kMaxBodyBytes) return Damaged();
+    body_.resize(length);
+    const Result<std::size_t> body = ReadFully(*source_, body_);
+    if (!body) return std::unexpected(body.error());
+    if (*body < length) return Damaged();
+    return TakeChunk(type, body_);
+  }
+
+  /// A skippable chunk may be as long as it likes; it is never held as a whole.
+  Result<void> Skip(std::size_t length) {
+    while (length > 0) {
+      body_.resize(std::min(length, kMaxBodyBytes));
+      const Result<std::size_t> got = ReadFully(*source_, body_);
+      if (!got) return std::unexpected(got.error());
+      if (*got < body_.size()) return Damaged();
+      length -= *got;
     }
-    return TakeChunk(type, body);
+    return {};
   }
 
   Result<void> TakeChunk(std::uint8_t type, std::string_view body) {
     if (type == kIdentifierChunk) {
-      if (body != kIdentifier.substr(4)) return Damaged();
+      if (body != kIdentifier.substr(kChunkHeadBytes)) return Damaged();
       identified_ = true;
       return {};
     }
-    if (!identified_) return Damaged();
-    if (type >= kFirstSkippable) return {};
     if (type > kRawChunk || body.size() < kChecksumBytes) return Damaged();
     const auto crc = base::LoadLittle<std::uint32_t>(body.data());
     body.remove_prefix(kChecksumBytes);
-    at_ = 0;
     if (type == kRawChunk) {
+      if (body.size() > kMaxChunkData) return Damaged();
       data_ = body;
-    } else {
-      std::size_t length = 0;
-      if (!snappy::GetUncompressedLength(body.data(), body.size(), &length) ||
-          length > kMaxChunkData || !snappy::Uncompress(body.data(), body.size(), &data_)) {
-        return Damaged();
-      }
+    } else if (!Uncompress(body)) {
+      return Damaged();
     }
-    if (data_.size() > kMaxChunkData) return Damaged();
     if (base::MaskCrc32c(base::Crc32c(data_)) != crc) return Damaged();
     return {};
   }
 
+  bool Uncompress(std::string_view body) {
+    std::size_t length = 0;
+    if (!snappy::GetUncompressedLength(body.data(), body.size(), &length)) return false;
+    return length <= kMaxChunkData && snappy::Uncompress(body.data(), body.size(), &data_);
+  }
+
   std::unique_ptr<SnapshotReader> source_;
+  std::string body_;
   std::string data_;
   std::size_t at_ = 0;
   bool identified_ = false;
   bool ended_ = false;
+  std::optional<Error> failure_;
 };
 
 }  // namespace
@@ -138,11 +146,10 @@ void SnappyStreamWriter::Finish(std::string& out) {
 
 void SnappyStreamWriter::WriteChunk(std::string_view data, std::string& out) {
   if (!std::exchange(started_, true)) out += kIdentifier;
-  std::string compressed;
-  snappy::Compress(data.data(), data.size(), &compressed);
+  snappy::Compress(data.data(), data.size(), &compressed_);
   // As is usual, a chunk that hardly shrinks is stored as it is.
-  const bool raw = compressed.size() >= data.size() - data.size() / 8;
-  const std::string_view body = raw ? data : std::string_view(compressed);
+  const bool raw = compressed_.size() >= data.size() - data.size() / 8;
+  const std::string_view body = raw ? data : std::string_view(compressed_);
   AppendChunkHead(out, raw ? kRawChunk : kCompressedChunk, body.size() + kChecksumBytes);
   base::AppendLittle(out, base::MaskCrc32c(base::Crc32c(data)));
   out += body;

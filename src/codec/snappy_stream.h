@@ -25,6 +25,7 @@ class SnappyStreamWriter {
 
   bool started_ = false;
   std::string pending_;
+  std::string compressed_;
 };
 
 /// Decompresses a stream; damage gives kDamaged. Keeps at most one chunk.
