@@ -148,6 +148,7 @@ void TestReplica::Recover() {
 
 void TestReplica::ApplyEntry(const Entry& entry) {
   DRUMBEAT_CHECK(entry.index == applied() + 1, "entries are applied in order, each once");
+  if (on_apply) on_apply(entry);
   history_.push_back(Describe(entry));
   if (entry.type != EntryType::kConfigChange) return;
   const auto change = DecodeChange(entry);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -41,7 +42,9 @@ class TestReplica {
 
   ReplicaId id() const { return options_.replica; }
   Options& options() { return options_; }
+  const Options& options() const { return options_; }
   FakeDisk& disk() { return disk_; }
+  const FakeDisk& disk() const { return disk_; }
   bool running() const { return raft_ != nullptr; }
   Raft& raft() { return *raft_; }
 
@@ -64,6 +67,9 @@ class TestReplica {
 
   /// A snapshot of the state machine; the log is cut `keep` entries behind it.
   void TakeSnapshot(std::uint64_t keep = 0);
+
+  /// Called for each entry that is applied, before it is.
+  std::function<void(const Entry&)> on_apply;
 
   // -- What came out -----------------------------------------------------------------------------
 

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "raft/safety_checker.h"
+#include "raft/test_replica.h"
+
+namespace drumbeat::raft::testing {
+
+/// How often what happened, over one or many runs.
+struct SimulationStatistics {
+  std::uint64_t steps = 0;
+  std::uint64_t crashes = 0;
+  std::uint64_t messages = 0;
+  std::uint64_t lost = 0;
+  std::uint64_t terms = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t changes = 0;
+  std::uint64_t reads = 0;
+  std::uint64_t restored = 0;
+  /// Runs that a removal left without a quorum.
+  std::uint64_t stranded = 0;
+
+  void Add(const SimulationStatistics& other);
+};
+
+/// A shard whose clock, network, disks and operators are one source of random numbers: replicas
+/// tick at their own pace, messages are lost, doubled and overtake each other, hosts crash between
+/// any two of their steps, members come and go. Everything follows from the seed.
+///
+/// Failure: throws Violation, or base::InvariantBroken from a replica.
+class Simulation {
+ public:
+  explicit Simulation(std::uint64_t seed);
+
+  /// Chaos for that many steps, watched by a SafetyChecker after each of them.
+  void Run(std::uint64_t steps);
+  /// Mends everything; throws Violation unless the shard then elects a leader, serves a proposal
+  /// and a read, and brings all members to the same state.
+  void Converge();
+
+  const SimulationStatistics& statistics() const { return statistics_; }
+  std::string Describe() const;
+
+ private:
+  struct Status {
+    std::uint64_t from;
+    ReplicaId to;
+  };
+
+  // Steps.
+  void Step();
+  void TickSome();
+  void RunSome();
+  void DeliverSome();
+  void ApplySome();
+  void AskSomething();
+  void ReportSnapshot();
+  void Disturb();
+
+  void RunHost(std::uint64_t id);
+  void Send(TestReplica& from, std::vector<Envelope>& messages);
+  void Deliver(Envelope envelope);
+  void Collect(TestReplica& replica);
+  void Start(std::uint64_t id);
+  void Crash(std::uint64_t id);
+  void ChangeMembers(TestReplica& at);
+  void Read(TestReplica& at);
+  void Propose(TestReplica& at);
+  void AddReplica(std::uint64_t id, Role role, const Membership& members);
+  void StartJoiners();
+  void Partition();
+
+  // The calm after the storm.
+  void RunEverything();
+  bool Converged() const;
+  bool MayBeStrandedByRemoval() const;
+  TestReplica* Leader();
+  const Membership& NewestMembers() const;
+
+  bool Connected(std::uint64_t a, std::uint64_t b) const {
+    return !cuts_.contains({a, b});
+  }
+  bool Chance(std::uint64_t percent) { return random_.Below(100) < percent; }
+  TestReplica* Any();
+
+  base::Random random_;
+  Options options_;
+  std::uint64_t loss_percent_ = 0;
+  std::uint64_t crash_permille_ = 0;
+  bool changes_members_ = false;
+  bool takes_snapshots_ = false;
+
+  Images images_;
+  std::map<std::uint64_t, std::unique_ptr<TestReplica>> replicas_;
+  std::map<std::uint64_t, std::optional<Output>> outputs_;
+  std::vector<Envelope> network_;
+  std::vector<Status> statuses_;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> cuts_;
+  SafetyChecker checker_;
+  std::map<std::uint64_t, Index> read_floors_;
+  std::map<std::uint64_t, Role> wanted_;  // replicas that a change may have added
+  std::uint64_t next_command_ = 1;
+  std::uint64_t next_read_ = 1;
+  std::uint64_t next_id_ = 1;
+  SimulationStatistics statistics_;
+};
+
+}  // namespace drumbeat::raft::testing
