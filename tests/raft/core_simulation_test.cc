@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <gtest/gtest.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "raft/simulation.h"
 
 namespace drumbeat::raft::testing {
 namespace {
 
-constexpr std::uint64_t kSteps = 3000;
+constexpr std::uint64_t kSteps = 8000;
 
 /// A number from the environment, or `otherwise`.
 std::uint64_t FromEnvironment(const char* name, std::uint64_t otherwise) {
@@ -41,18 +41,14 @@ TEST(CoreSimulationTest, NoSeedBreaksSafetyAndEveryShardRecovers) {
   for (std::uint64_t seed = first; seed < first + count && !HasFailure(); ++seed) {
     sum.Add(RunSeed(seed));
   }
-  std::printf("%llu steps, %llu crashes, %llu messages (%llu lost), %llu terms, %llu entries, "
-              "%llu changes, %llu reads, %llu snapshots restored, %llu stranded\n",
-              static_cast<unsigned long long>(sum.steps),
-              static_cast<unsigned long long>(sum.crashes),
-              static_cast<unsigned long long>(sum.messages),
-              static_cast<unsigned long long>(sum.lost),
-              static_cast<unsigned long long>(sum.terms),
-              static_cast<unsigned long long>(sum.entries),
-              static_cast<unsigned long long>(sum.changes),
-              static_cast<unsigned long long>(sum.reads),
-              static_cast<unsigned long long>(sum.restored),
-              static_cast<unsigned long long>(sum.stranded));
+  std::printf(
+      "%llu steps, %llu crashes, %llu messages (%llu lost), %llu terms, %llu entries, "
+      "%llu changes, %llu reads, %llu snapshots restored, %llu stranded\n",
+      static_cast<unsigned long long>(sum.steps), static_cast<unsigned long long>(sum.crashes),
+      static_cast<unsigned long long>(sum.messages), static_cast<unsigned long long>(sum.lost),
+      static_cast<unsigned long long>(sum.terms), static_cast<unsigned long long>(sum.entries),
+      static_cast<unsigned long long>(sum.changes), static_cast<unsigned long long>(sum.reads),
+      static_cast<unsigned long long>(sum.restored), static_cast<unsigned long long>(sum.stranded));
   if (only != 0 || HasFailure()) return;
   // The chaos must reach what it is meant to reach.
   EXPECT_GT(sum.crashes, count);

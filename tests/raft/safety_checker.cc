@@ -13,7 +13,9 @@ std::string Text(auto id) { return std::to_string(id.value()); }
 
 [[noreturn]] void Fail(const std::string& what) { throw Violation(what); }
 
-bool IsWitness(const TestReplica& replica) { return replica.options().initial_role == Role::kWitness; }
+bool IsWitness(const TestReplica& replica) {
+  return replica.options().initial_role == Role::kWitness;
+}
 
 Term TermOnDisk(const FakeDisk& disk, Index index) {
   if (index + 1 < disk.first() || index > disk.last()) return Term{0};
@@ -149,8 +151,7 @@ void SafetyChecker::CheckPromises(TestReplica& replica, const Envelope& message)
     }
   }
   if (std::holds_alternative<RequestVote>(message.message)) {
-    const auto [known, first] =
-        votes_.emplace(std::pair(replica.id(), message.term), replica.id());
+    const auto [known, first] = votes_.emplace(std::pair(replica.id(), message.term), replica.id());
     if (known->second != replica.id()) Fail("replica " + Text(replica.id()) + " voted twice");
   }
   const auto* reply = std::get_if<AppendReply>(&message.message);

@@ -54,9 +54,9 @@ class SafetyChecker {
  private:
   struct Committed {
     Term term;
-    std::string text;   // empty while only witnesses have applied it
-    bool known = false; // its text is
-    Term seen_in;       // not before the term it was committed in
+    std::string text;    // empty while only witnesses have applied it
+    bool known = false;  // its text is
+    Term seen_in;        // not before the term it was committed in
   };
   struct Seen {
     Index committed;

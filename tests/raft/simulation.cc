@@ -35,7 +35,15 @@ Simulation::Simulation(std::uint64_t seed) : random_(seed), checker_(replicas_) 
   crash_permille_ = Chance(30) ? 0 : random_.Below(15);
   changes_members_ = Chance(70);
   takes_snapshots_ = Chance(70);
-  const std::uint64_t voters = 1 + random_.Below(5);
+  pace_ = {.tick = 1 + random_.Below(15),
+           .run = 20 + random_.Below(20),
+           .deliver = 20 + random_.Below(20),
+           .apply = 1 + random_.Below(10),
+           .ask = 3 + random_.Below(8),
+           .report = 2,
+           .disturb = 1 + random_.Below(6)};
+  lazy_ = Chance(50) ? random_.Below(8) : 0;
+  const std::uint64_t voters = Chance(20) ? 1 + random_.Below(2) : 3 + random_.Below(3);
   std::vector<std::uint64_t> ids;
   for (; next_id_ <= voters; ++next_id_) ids.push_back(next_id_);
   for (std::uint64_t id : ids) AddReplica(id, Role::kFollower, Members(ids));
@@ -72,14 +80,15 @@ std::string Simulation::Describe() const {
   for (const auto& [id, replica] : replicas_) {
     out << "  replica " << id << ": ";
     if (!replica->running()) {
-      out << "down, log to " << replica->disk().last().value() << "\n";
+      out << "down, log to " << replica->disk().last().value() << ", members as of "
+          << replica->members().config_change_id << "\n";
       continue;
     }
     const raft::Status s = replica->raft().status();
     out << "role " << static_cast<int>(s.role) << " term " << s.term.value() << " leader "
         << s.leader.value() << " applied " << replica->applied().value() << " committed "
-        << s.committed.value() << " last " << s.last_index.value() << " saved "
-        << s.saved.value() << " voters";
+        << s.committed.value() << " last " << s.last_index.value() << " saved " << s.saved.value()
+        << " voters";
     for (const auto& [voter, address] : replica->members().voters) out << " " << voter.value();
     out << " witnesses";
     for (const auto& [voter, address] : replica->members().witnesses) out << " " << voter.value();
@@ -101,13 +110,20 @@ void Simulation::Run(std::uint64_t steps) {
 }
 
 void Simulation::Step() {
-  const std::uint64_t dice = random_.Below(100);
-  if (dice < 16) return TickSome();
-  if (dice < 48) return RunSome();
-  if (dice < 80) return DeliverSome();
-  if (dice < 88) return ApplySome();
-  if (dice < 94) return AskSomething();
-  if (dice < 96) return ReportSnapshot();
+  const std::uint64_t whole = pace_.tick + pace_.run + pace_.deliver + pace_.apply + pace_.ask +
+                              pace_.report + pace_.disturb;
+  std::uint64_t dice = random_.Below(whole);
+  const auto falls_on = [&dice](std::uint64_t weight) {
+    if (dice < weight) return true;
+    dice -= weight;
+    return false;
+  };
+  if (falls_on(pace_.tick)) return TickSome();
+  if (falls_on(pace_.run)) return RunSome();
+  if (falls_on(pace_.deliver)) return DeliverSome();
+  if (falls_on(pace_.apply)) return ApplySome();
+  if (falls_on(pace_.ask)) return AskSomething();
+  if (falls_on(pace_.report)) return ReportSnapshot();
   Disturb();
 }
 
@@ -118,14 +134,18 @@ TestReplica* Simulation::Any() {
 }
 
 void Simulation::TickSome() {
-  TestReplica* replica = Any();
-  if (replica == nullptr) return;
-  replica->raft().Tick();
-  checker_.AfterInput(*replica);
+  // Clocks drift: one may run at twice the pace of another for a while.
+  for (auto& [id, replica] : replicas_) {
+    if (!replica->running() || Chance(30)) continue;
+    replica->raft().Tick();
+    checker_.AfterInput(*replica);
+  }
 }
 
 void Simulation::RunSome() {
-  if (TestReplica* replica = Any()) RunHost(replica->id().value());
+  for (auto& [id, replica] : replicas_) {
+    if (replica->running() && Chance(60)) RunHost(id);
+  }
 }
 
 // A host may crash, and its Raft hear something new, between any two of its steps.
@@ -187,6 +207,10 @@ void Simulation::Collect(TestReplica& replica) {
 }
 
 void Simulation::DeliverSome() {
+  for (std::size_t n = 1 + random_.Below(1 + network_.size()); n > 0; --n) DeliverOne();
+}
+
+void Simulation::DeliverOne() {
   if (network_.empty()) return;
   // Mostly the oldest, but anything may overtake.
   const std::size_t at = Chance(70) ? 0 : random_.Below(network_.size());
@@ -212,17 +236,20 @@ void Simulation::Deliver(Envelope envelope) {
 }
 
 void Simulation::ApplySome() {
-  TestReplica* replica = Any();
-  if (replica == nullptr || !replica->HasToApply()) return;
-  const Index snapshot_before = replica->applied();
-  replica->Apply(1 + random_.Below(4));
-  if (replica->applied() > snapshot_before + 4) ++statistics_.restored;
-  checker_.AfterInput(*replica);
-  StartJoiners();
-  // A host stops the replica that has learned of its removal; some do so late.
-  if (replica->members().removed.contains(replica->id()) && Chance(50)) {
-    Crash(replica->id().value());
+  for (auto& [id, replica] : replicas_) {
+    if (!replica->running() || !replica->HasToApply() || Chance(50)) continue;
+    if (id != lazy_ || Chance(5)) ApplyAt(*replica);
   }
+  StartJoiners();
+}
+
+void Simulation::ApplyAt(TestReplica& replica) {
+  const Index before = replica.applied();
+  replica.Apply(1 + random_.Below(4));
+  if (replica.applied() > before + 4) ++statistics_.restored;
+  checker_.AfterInput(replica);
+  // A host stops the replica that has learned of its removal; some do so late.
+  if (replica.members().removed.contains(replica.id()) && Chance(50)) Crash(replica.id().value());
 }
 
 void Simulation::StartJoiners() {
@@ -244,7 +271,7 @@ void Simulation::AskSomething() {
     Read(*replica);
   } else if (dice < 9) {
     if (changes_members_) ChangeMembers(*replica);
-  } else if (Chance(30)) {
+  } else if (Chance(50)) {
     replica->raft().TransferLeadership(ReplicaId(random_.Below(next_id_)));
   }
   checker_.AfterInput(*replica);
@@ -279,9 +306,7 @@ void Simulation::ChangeMembers(TestReplica& at) {
   } else {
     const std::uint64_t kind = random_.Below(3);
     text = kind == 0 ? "voter " : kind == 1 ? "nonvoting " : "witness ";
-    const Role role = kind == 0   ? Role::kFollower
-                      : kind == 1 ? Role::kNonVoting
-                                  : Role::kWitness;
+    const Role role = kind == 0 ? Role::kFollower : kind == 1 ? Role::kNonVoting : Role::kWitness;
     if (kind == 2 && members.witnesses.size() >= 1) return;
     wanted_[next_id_] = role;
     text += std::to_string(next_id_++);
@@ -302,8 +327,8 @@ void Simulation::ReportSnapshot() {
 void Simulation::Disturb() {
   const std::uint64_t dice = random_.Below(100);
   if (dice < 15) return Partition();
-  if (dice < 35) return cuts_.clear();
-  if (dice < 55) {
+  if (dice < 30) return cuts_.clear();
+  if (dice < 60) {
     for (auto& [id, replica] : replicas_) {
       if (!replica->running() && Chance(50)) Start(id);
     }
@@ -311,7 +336,7 @@ void Simulation::Disturb() {
   }
   TestReplica* replica = Any();
   if (replica == nullptr) return;
-  if (dice < 60) {
+  if (dice < 70) {
     if (random_.Below(1000) < crash_permille_ * 20) Crash(replica->id().value());
   } else if (dice < 85) {
     const bool idle = !outputs_[replica->id().value()] && !replica->HasToApply();
@@ -427,7 +452,7 @@ void Simulation::Converge() {
   }
   statistics_.entries += checker_.committed_entries();
   statistics_.terms += checker_.terms_with_leaders();
-  if (!Converged() && MayBeStrandedByRemoval()) {
+  if ((Leader() == nullptr || !Converged()) && MayBeStrandedByRemoval()) {
     ++statistics_.stranded;
     return;
   }

@@ -52,6 +52,16 @@ class Simulation {
   std::string Describe() const;
 
  private:
+  /// How often each kind of step is taken, relative to the others.
+  struct Pace {
+    std::uint64_t tick = 0;
+    std::uint64_t run = 0;
+    std::uint64_t deliver = 0;
+    std::uint64_t apply = 0;
+    std::uint64_t ask = 0;
+    std::uint64_t report = 0;
+    std::uint64_t disturb = 0;
+  };
   struct Status {
     std::uint64_t from;
     ReplicaId to;
@@ -62,7 +72,9 @@ class Simulation {
   void TickSome();
   void RunSome();
   void DeliverSome();
+  void DeliverOne();
   void ApplySome();
+  void ApplyAt(TestReplica& replica);
   void AskSomething();
   void ReportSnapshot();
   void Disturb();
@@ -87,14 +99,14 @@ class Simulation {
   TestReplica* Leader();
   const Membership& NewestMembers() const;
 
-  bool Connected(std::uint64_t a, std::uint64_t b) const {
-    return !cuts_.contains({a, b});
-  }
+  bool Connected(std::uint64_t a, std::uint64_t b) const { return !cuts_.contains({a, b}); }
   bool Chance(std::uint64_t percent) { return random_.Below(100) < percent; }
   TestReplica* Any();
 
   base::Random random_;
   Options options_;
+  Pace pace_;
+  std::uint64_t lazy_ = 0;  // the replica whose state machine is slow; 0: none
   std::uint64_t loss_percent_ = 0;
   std::uint64_t crash_permille_ = 0;
   bool changes_members_ = false;
