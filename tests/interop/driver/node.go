@@ -105,6 +105,9 @@ func (n *node) call(request pipe.Request) (*pipe.Reply, error) {
 // start starts a replica of a shard here, now and after each restart.
 func (n *node) start(request pipe.Request) error {
 	request.Cmd, request.Replica = "start", n.replica
+	if n.run.adjust != nil {
+		n.run.adjust(n, &request)
+	}
 	n.starts[request.Shard] = request
 	_, err := n.call(request)
 	return err

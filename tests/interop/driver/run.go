@@ -29,7 +29,8 @@ type run struct {
 	losses  bool // connections may break
 
 	nodes    []*node
-	settings pipe.Request // how replicas are started
+	settings pipe.Request               // how replicas are started
+	adjust   func(*node, *pipe.Request) // makes them differ from node to node; may be nil
 	tls      func(*node) *pipe.TLS
 
 	mutex    sync.Mutex

@@ -43,13 +43,18 @@ var scenarios = []*scenario{
 	{name: "non-voting", run: nonVoting, leads: true, losses: true},
 	{name: "witness", run: witness, leads: true, losses: true},
 	{name: "compression", run: compression, leads: true},
+	{name: "big-entries", run: bigEntries, leads: true, losses: true},
+	{name: "catch-up", run: catchUp, leads: true, losses: true},
+	{name: "ordered-changes", run: orderedChanges, leads: true, losses: true},
 	{name: "tls", run: mutualTLS, leads: true, losses: true},
 	{name: "shards", run: manyShards},
 	{name: "quiesce", run: quiesce, leads: true},
+	{name: "exits", run: exits, losses: true},
 	{name: "restarts", run: restarts, leads: true, losses: true},
 	{name: "elections", run: elections, losses: true},
 	{name: "partitions", run: partitions, leads: true, losses: true, filters: true},
 	{name: "chaos", run: chaos, losses: true},
+	{name: "churn", run: churn, losses: true},
 	{name: "migration", run: migration, losses: true},
 }
 
@@ -117,18 +122,8 @@ func transfers(r *run) {
 
 // compression: entries are compressed by the hosts of one kind only, big and small ones.
 func compression(r *run) {
-	nodes := []*node{r.add(r.major), r.add(r.major), r.add(r.minor)}
-	r.each(nodes, (*node).up)
-	settings := r.settings
-	settings.Shard, settings.Members = shard, make(map[uint64]string)
-	for _, n := range nodes {
-		settings.Members[n.replica] = n.address
-	}
-	r.each(nodes, func(n *node) error {
-		own := settings
-		own.EntryCompression = n.kind == r.lead
-		return n.start(own)
-	})
+	r.adjust = func(n *node, start *pipe.Request) { start.EntryCompression = n.kind == r.lead }
+	nodes := r.found(r.major, r.major, r.minor)
 	r.leaderOf(shard, nodes)
 	for _, leader := range nodes[1:] {
 		r.makeLeader(leader, nodes)

@@ -16,7 +16,13 @@ import (
 // Then everything is repaired, and nothing may be lost, doubled or different.
 func chaos(r *run) {
 	r.settings.SnapshotEntries, r.settings.CompactionOverhead = 150, 10
-	r.settings.PreVote = r.random.IntN(2) == 0
+	coin := func() bool { return r.random.IntN(2) == 0 }
+	r.settings.PreVote = coin()
+	entries := map[string]bool{r.minor: coin(), r.major: coin()}
+	images := map[string]bool{r.minor: coin(), r.major: coin()}
+	r.adjust = func(n *node, start *pipe.Request) {
+		start.EntryCompression, start.SnapshotCompression = entries[n.kind], images[n.kind]
+	}
 	nodes := r.found(r.major, r.major, r.minor)
 	r.leaderOf(shard, nodes)
 	l := r.startLoad(6, nodes, nodes)

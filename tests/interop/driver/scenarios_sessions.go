@@ -193,18 +193,7 @@ func (r *run) failureToProblem() {
 // lateFollower takes down a follower of the kind that does not lead, lets the others work without
 // it and cut their logs, so that it needs a snapshot from the leader when it comes back.
 func (r *run) lateFollower(nodes []*node, work func(rest []*node)) *node {
-	late := nodes[2]
-	for _, n := range nodes[1:] {
-		if n.kind != nodes[0].kind {
-			late = n
-		}
-	}
-	var rest []*node
-	for _, n := range nodes {
-		if n != late {
-			rest = append(rest, n)
-		}
-	}
+	late, rest := r.splitOff(nodes)
 	late.takeStats()
 	late.kill()
 	r.makeLeader(nodes[0], rest)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"drumbeat/interop/pipe"
@@ -27,16 +28,9 @@ func snapshots(r *run) {
 }
 
 func (r *run) snapshotsOf(machine string, compressed []string) {
-	nodes := []*node{r.add(r.major), r.add(r.major), r.add(r.minor)}
-	r.each(nodes, (*node).up)
-	r.startCompressing(nodes, machine, compressed)
-	for i, n := range nodes {
-		if n.kind == r.lead {
-			nodes[0], nodes[i] = nodes[i], nodes[0]
-			break
-		}
-	}
-	r.makeLeader(nodes[0], nodes)
+	r.settings.Machine = machine
+	r.adjust = func(n *node, start *pipe.Request) { start.SnapshotCompression = slices.Contains(compressed, n.kind) }
+	nodes := r.mixed()
 	r.lateRound(nodes, 0, 0)
 	if machine == "kv" {
 		r.lateRound(nodes, 1, r.bigSnapshot())
@@ -46,22 +40,6 @@ func (r *run) snapshotsOf(machine string, compressed []string) {
 		n.takeStats()
 		r.must(n.exit())
 	}
-}
-
-func (r *run) startCompressing(nodes []*node, machine string, compressed []string) {
-	settings := r.settings
-	settings.Shard, settings.Machine, settings.Members = shard, machine, make(map[uint64]string)
-	for _, n := range nodes {
-		settings.Members[n.replica] = n.address
-	}
-	r.each(nodes, func(n *node) error {
-		own := settings
-		for _, kind := range compressed {
-			own.SnapshotCompression = own.SnapshotCompression || kind == n.kind
-		}
-		return n.start(own)
-	})
-	r.leaderOf(shard, nodes)
 }
 
 // lateRound gives the group that many sessions and bytes behind the back of a late follower, and
@@ -99,19 +77,10 @@ func (r *run) lateRound(nodes []*node, number int, size uint64) {
 // sender is; in the end all is well.
 func snapshotInterrupted(r *run) {
 	nodes := r.mixed()
-	late := nodes[2]
-	if nodes[1].kind != nodes[0].kind {
-		late = nodes[1]
-	}
 	leader := nodes[0]
+	late, rest := r.splitOff(nodes)
 	late.takeStats()
 	late.kill()
-	var rest []*node
-	for _, n := range nodes {
-		if n != late {
-			rest = append(rest, n)
-		}
-	}
 	r.makeLeader(leader, rest)
 	s := r.openSession(shard, leader)
 	size := 2 * r.bigSnapshot()
