@@ -135,7 +135,9 @@ void Applier::Do(LoadTask& task) {
 
 void Applier::Do(RestoreTask& task) {
   if (state_.stopped()) return;
-  if (Result<void> recovered = Recover(task.snapshot); !recovered) {
+  const Result<void> recovered = Recover(task.snapshot);
+  state_.InstallEnds();
+  if (!recovered) {
     state_.End(Life::kFailed, recovered.error());
     return;
   }

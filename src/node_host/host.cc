@@ -2,6 +2,7 @@
 #include "node_host/host.h"
 
 #include <algorithm>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -167,6 +168,7 @@ void Host::Fail(const Error& error) {
 void Host::Tick() {
   const std::uint64_t now = now_tick_.fetch_add(1) + 1;
   for (const ReplicaPtr& replica : AllReplicas()) {
+    if (replica->state().stopped()) continue;
     replica->state().inbox.AddTick();
     replica->Notify();
   }
@@ -198,7 +200,12 @@ Result<void> Host::StartReplica(const StartOptions& options, const StateMachineF
   const ReplicaRef ref{config.shard_id, config.replica_id};
   std::unique_ptr<StateMachine> machine;
   if (config.role != ReplicaRole::kWitness) {
-    machine = factory(ref.shard, ref.replica);
+    try {
+      machine = factory(ref.shard, ref.replica);
+    } catch (const std::exception& problem) {
+      return drumbeat::Fail(ErrorCode::kInvalidArgument,
+                            std::string("the factory threw: ") + problem.what());
+    }
     if (machine == nullptr) {
       return drumbeat::Fail(ErrorCode::kInvalidArgument, "the factory made no state machine");
     }
@@ -313,6 +320,7 @@ void Host::OnMessages(const std::string& source_address, std::vector<raft::Envel
 
 void Host::Deliver(Replica& replica, const std::string& source_address, raft::Envelope message) {
   ReplicaState& state = replica.state();
+  if (state.stopped()) return;
   if (message.to != state.ref.replica || message.from == state.ref.replica) return;
   if (!source_address.empty() && !state.addresses.Heard(message.from, source_address)) {
     if (MayWarn()) {
@@ -344,7 +352,8 @@ void Host::Deliver(Replica& replica, const std::string& source_address, raft::En
 
 bool Host::AcceptsChunk(Replica& replica, const codec::Chunk& chunk) const {
   const ReplicaState& state = replica.state();
-  if (state.stopped() || chunk.to != state.ref.replica) return false;
+  if (state.life() != Life::kRunning || chunk.to != state.ref.replica) return false;
+  if (state.installing()) return false;  // it is asked for again
   // From a member, or from the leader that it follows while it knows no members.
   return state.addresses.IsMember(chunk.from) || state.leader().leader == chunk.from;
 }
@@ -388,6 +397,7 @@ void Host::SnapshotArrived(Replica& replica, ReplicaId from,
                                      .message = raft::SnapshotReceived{}});
     parts_.transport->Flush();
   }
+  state.InstallBegins();
   state.inbox.AddMessage({.shard = state.ref.shard,
                           .from = from,
                           .to = state.ref.replica,
@@ -401,6 +411,7 @@ void Host::OnUnreachable(const std::string& address, const std::string& reason) 
     listener.ConnectionFailed(address, reason);
   });
   for (const ReplicaPtr& replica : AllReplicas()) {
+    if (replica->state().stopped()) continue;
     for (const ReplicaId peer : replica->state().addresses.At(address)) {
       if (peer == replica->state().ref.replica) continue;
       replica->state().inbox.AddEvent(PeerUnreachable{peer});

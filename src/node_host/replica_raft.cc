@@ -116,6 +116,7 @@ bool ReplicaRaft::TakeInputs() {
       if (std::holds_alternative<raft::SnapshotReceived>(message.message)) {
         snapshot_statuses_[message.from] = {own_ticks_ + kSnapshotReceivedTicks, false};
       } else {
+        if (std::holds_alternative<raft::InstallSnapshot>(message.message)) ++installs_;
         raft_->Step(std::move(message));
       }
     }
@@ -191,6 +192,7 @@ bool ReplicaRaft::TakeOutput() {
     any = raft_->HasOutput() || write_unwritten_ || removed_itself_;
     if (any) output_ = raft_->TakeOutput();
   });
+  if (!any) InstallsDecided();
   return any && !state_.stopped();
 }
 
@@ -230,13 +232,19 @@ void ReplicaRaft::Finish() {
     Publish();
   });
   output_ = raft::Output();
+  InstallsDecided();
   if (removed_itself_) state_.End(Life::kRemoved, {ErrorCode::kReplicaRemoved, {}});
+}
+
+void ReplicaRaft::InstallsDecided() {
+  // One that was taken up has begun again in HandOver(), until it is loaded.
+  for (; installs_ > 0; --installs_) state_.InstallEnds();
 }
 
 void ReplicaRaft::HandOver() {
   if (output_.received_snapshot) {
-    const raft::SnapshotRecord& snapshot = *output_.received_snapshot;
-    applier_->Restore(snapshot);
+    state_.InstallBegins();
+    applier_->Restore(*output_.received_snapshot);
   }
   if (!output_.committed.empty()) applier_->Apply(std::move(output_.committed));
   for (const raft::SendSnapshot& wanted : output_.snapshots_to_send) SendSnapshot(wanted);

@@ -62,6 +62,7 @@ class ReplicaRaft {
   void SendSnapshot(const raft::SendSnapshot& wanted);
   void NoteLeader(const raft::LeaderChange& change);
   void Publish();
+  void InstallsDecided();
 
   /// A stalled worker must not count late ticks as many election timeouts at once.
   static constexpr std::uint64_t kMaxTicksAtOnce = 2;
@@ -82,6 +83,8 @@ class ReplicaRaft {
   std::optional<raft::HardState> unwritten_;
   bool write_unwritten_ = false;
   bool removed_itself_ = false;
+  /// Received snapshots that the Raft was told of and has not answered yet.
+  int installs_ = 0;
   Index told_applied_;
   std::uint64_t own_ticks_ = 0;
   std::map<ReplicaId, DelayedStatus> snapshot_statuses_;

@@ -68,6 +68,13 @@ class ReplicaState : public std::enable_shared_from_this<ReplicaState> {
   Index snapshot_index() const { return Index(snapshot_index_.load(std::memory_order_relaxed)); }
   void SetSnapshotIndex(Index index) { snapshot_index_.store(index.value()); }
 
+  // -- A received snapshot on its way into the state machine ---------------------------------------
+
+  /// While one is, no other may arrive: it would replace the image that is about to be loaded.
+  void InstallBegins() { installs_.fetch_add(1); }
+  void InstallEnds() { installs_.fetch_sub(1); }
+  bool installing() const { return installs_.load() > 0; }
+
   // -- Requests of which there is one at a time --------------------------------------------------
 
   /// kInProgress when one is pending.
@@ -94,6 +101,7 @@ class ReplicaState : public std::enable_shared_from_this<ReplicaState> {
   std::atomic<std::uint64_t> committed_{0};
   std::atomic<std::uint64_t> last_index_{0};
   std::atomic<std::uint64_t> snapshot_index_{0};
+  std::atomic<int> installs_{0};
 
   mutable base::Mutex mutex_;
   Error end_reason_ DRUMBEAT_GUARDED_BY(mutex_);
