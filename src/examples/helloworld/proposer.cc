@@ -16,19 +16,32 @@ using drumbeat::Result;
 using Clock = ShardClient::Clock;
 using std::chrono::milliseconds;
 
-// How long an attempt may take that begins now.
-milliseconds NextAttempt(const ShardClient& client, Clock::time_point deadline,
-                         const LineLimits& limits) {
-  const auto left = std::chrono::ceil<milliseconds>(deadline - client.Now());
-  return std::clamp(left, milliseconds(1), limits.attempt);
-}
+// How long each attempt of one step may take.
+class Attempts {
+ public:
+  Attempts(Clock::time_point deadline, const LineLimits& limits)
+      : deadline_(deadline), longest_(limits.longest_attempt), next_(limits.first_attempt) {}
+
+  milliseconds Next(const ShardClient& client) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline_ - client.Now());
+    const milliseconds time = std::clamp(left, milliseconds(1), next_);
+    next_ = std::min(2 * next_, longest_);
+    return time;
+  }
+
+ private:
+  const Clock::time_point deadline_;
+  const milliseconds longest_;
+  milliseconds next_;
+};
 
 }  // namespace
 
 Result<void> AwaitLeader(ShardClient& client, Clock::time_point deadline,
                          const LineLimits& limits) {
+  Attempts attempts(deadline, limits);
   while (client.Now() < deadline) {
-    Result<void> confirmed = client.SyncReadIndex(NextAttempt(client, deadline, limits));
+    Result<void> confirmed = client.SyncReadIndex(attempts.Next(client));
     if (confirmed || !confirmed.error().retryable()) return confirmed;
     client.Pause(limits.pause);
   }
@@ -81,10 +94,10 @@ void Proposer::Close(milliseconds limit) {
 Result<void> Proposer::Prepare() {
   const Clock::time_point deadline = client_.Now() + limits_.session;
   if (Result<void> led = AwaitLeader(client_, deadline, limits_); !led) return led;
+  Attempts attempts(deadline, limits_);
   while (!session_) {
     if (client_.Now() >= deadline) return Fail(ErrorCode::kTimeout);
-    Result<drumbeat::Session> session =
-        client_.SyncGetSession(NextAttempt(client_, deadline, limits_));
+    Result<drumbeat::Session> session = client_.SyncGetSession(attempts.Next(client_));
     if (session) {
       session_ = *session;
     } else if (session.error().retryable()) {
@@ -100,9 +113,9 @@ Result<void> Proposer::ProposeWithRetries(std::string_view message) {
   const Clock::time_point deadline = client_.Now() + limits_.proposal;
   std::optional<Error> unknown;  // of an attempt that may yet be applied
   Error last{.code = ErrorCode::kTimeout, .message = {}};
+  Attempts attempts(deadline, limits_);
   while (client_.Now() < deadline) {
-    const Result<void> proposed =
-        client_.SyncPropose(*session_, message, NextAttempt(client_, deadline, limits_));
+    const Result<void> proposed = client_.SyncPropose(*session_, message, attempts.Next(client_));
     if (proposed) {
       session_->ProposalCompleted();
       return {};

@@ -21,8 +21,11 @@ struct LineLimits {
   std::chrono::milliseconds session{6000};
   /// For the proposal, with all its attempts.
   std::chrono::milliseconds proposal{3000};
-  /// For one attempt: what was sent to a leader that died is never answered.
-  std::chrono::milliseconds attempt{1000};
+  /// For one attempt: what was sent to a leader that died, or hands its leadership over, is never
+  /// answered. The first attempt of a step gets little, each further one twice as much, so that a
+  /// change of leaders costs little, and a slow group is not given up.
+  std::chrono::milliseconds first_attempt{250};
+  std::chrono::milliseconds longest_attempt{1000};
   /// Between an attempt that was refused and the next.
   std::chrono::milliseconds pause{50};
 };
