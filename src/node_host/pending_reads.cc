@@ -78,6 +78,15 @@ void PendingReads::Drop(raft::ReadContext context, const Error& error) {
   FailAll(reads, error);
 }
 
+bool PendingReads::AskAgain() {
+  const base::MutexLock lock(mutex_);
+  for (auto& [context, reads] : rounds_) {
+    std::move(reads.begin(), reads.end(), std::back_inserter(queued_));
+  }
+  rounds_.clear();
+  return !queued_.empty();
+}
+
 std::vector<PendingRead> PendingReads::TakeReady(Index applied) {
   const base::MutexLock lock(mutex_);
   Reads ready;

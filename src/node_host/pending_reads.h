@@ -55,6 +55,9 @@ class PendingReads {
   bool Confirmed(raft::ReadContext context, Index index);
   /// The round certainly comes to nothing.
   void Drop(raft::ReadContext context, const Error& error);
+  /// There is a new leader: what an earlier one was asked and did not answer is asked again, under
+  /// a new context. True if there is such.
+  bool AskAgain();
   /// Takes out what may be answered now that `applied` is.
   std::vector<PendingRead> TakeReady(Index applied);
 

@@ -281,6 +281,10 @@ void ReplicaRaft::NoteLeader(const raft::LeaderChange& change) {
                 " in term " + std::to_string(leader.term.value()));
   }
   logged_leader_ = leader.leader;
+  if (leader.leader && state_.reads.AskAgain()) {
+    const auto context = state_.reads.StartRound(state_.services.now_tick.load());
+    if (context) raft_->ReadIndex(*context);
+  }
   state_.services.events.Post([ref = state_.ref, leader](EventListener& listener) {
     listener.LeaderChanged(ref, leader);
   });
