@@ -25,11 +25,17 @@ inline std::string FrameOf(codec::FrameMethod method, std::string_view payload,
 inline std::string BatchOf(const std::vector<raft::Envelope>& messages,
                            std::uint64_t deployment_id = 1,
                            std::uint32_t bin_version = codec::kBinVersion) {
-  return codec::EncodeMessageBatch({.deployment_id = deployment_id,
-                                    .source_address = "stranger:1",
-                                    .bin_version = bin_version,
-                                    .messages = messages,
-                                    .refused = 0});
+  std::string batch = codec::EncodeMessageBatch({.deployment_id = deployment_id,
+                                                 .source_address = "stranger:1",
+                                                 .bin_version = codec::kBinVersion,
+                                                 .messages = messages,
+                                                 .refused = 0});
+  // Of a field that comes twice the last one counts.
+  if (bin_version != codec::kBinVersion) {
+    batch.push_back('\x20');
+    base::AppendVarint(batch, bin_version);
+  }
+  return batch;
 }
 
 inline std::string HeartbeatFrame(std::uint64_t commit) {

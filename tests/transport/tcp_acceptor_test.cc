@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/tcp_acceptor.h"
+
+#include <fstream>
+#include <string>
+#include <sys/resource.h>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "transport/frames.h"
+#include "transport/raw_peer.h"
+#include "transport/recording_handler.h"
+
+namespace drumbeat::transport {
+namespace {
+
+using std::chrono::seconds;
+
+std::size_t ResidentBytes() {
+  std::ifstream status("/proc/self/statm");
+  std::size_t total = 0;
+  std::size_t resident = 0;
+  status >> total >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+TEST(TcpAcceptorTest, StrangersMakeRoomForHonestPeers) {
+  TcpOptions options;
+  options.max_connections = 20;
+  TestHost host(options);
+  ASSERT_TRUE(host.Start());
+  RawPeer honest = RawPeer::To(host.address());
+  ASSERT_TRUE(honest.Write(HeartbeatFrame(1)));
+  ASSERT_TRUE(host.handler.WaitForMessages(1));
+
+  std::vector<RawPeer> idle;
+  for (int i = 0; i < 100; ++i) {
+    idle.push_back(RawPeer::To(host.address()));
+    ASSERT_TRUE(idle.back().ok());
+  }
+  // The oldest of those that never said anything are gone, one that did is not.
+  for (std::size_t i = 0; i < 80; ++i) EXPECT_TRUE(idle[i].WaitForEnd(seconds(10))) << i;
+  ASSERT_TRUE(honest.Write(HeartbeatFrame(2)));
+  ASSERT_TRUE(host.handler.WaitForMessages(2));
+  RawPeer late = RawPeer::To(host.address());
+  ASSERT_TRUE(late.Write(HeartbeatFrame(3)));
+  ASSERT_TRUE(host.handler.WaitForMessages(3));
+}
+
+TEST(TcpAcceptorTest, AnIdleConnectionCostsLittleMemory) {
+  constexpr std::size_t kConnections = 400;
+  rlimit files{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
+  files.rlim_cur = std::min<rlim_t>(files.rlim_max, 4096);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
+  TcpOptions options;
+  options.max_connections = 2 * kConnections;
+  TestHost host(options);
+  ASSERT_TRUE(host.Start());
+  std::vector<RawPeer> peers;
+  peers.reserve(kConnections);
+  const auto connect = [&] {
+    peers.push_back(RawPeer::To(host.address()));
+    ASSERT_TRUE(peers.back().ok());
+    ASSERT_TRUE(peers.back().Write(HeartbeatFrame(1)));
+    ASSERT_TRUE(host.handler.WaitForMessages(peers.size()));
+  };
+  for (int i = 0; i < 20; ++i) connect();
+  const std::size_t before = ResidentBytes();
+  while (peers.size() < kConnections) connect();
+  EXPECT_LT(ResidentBytes() - before, kConnections * (16u << 10));
+}
+
+TEST(TcpAcceptorTest, SurvivesWithoutDescriptors) {
+  TestHost host;
+  ASSERT_TRUE(host.Start());
+  std::vector<RawPeer> peers;
+  peers.push_back(RawPeer::To(host.address()));
+  ASSERT_TRUE(peers.back().Write(HeartbeatFrame(1)));
+  ASSERT_TRUE(host.handler.WaitForMessages(1));
+
+  rlimit files{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
+  // The client's socket exists already; the accepting one finds no free number.
+  RawPeer waiting(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const rlimit few{.rlim_cur = static_cast<rlim_t>(waiting.descriptor()) + 1,
+                   .rlim_max = files.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const std::string port = host.address().substr(host.address().rfind(':') + 1);
+  sockaddr_in target{};
+  target.sin_family = AF_INET;
+  target.sin_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
+  target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(
+      ::connect(waiting.descriptor(), reinterpret_cast<const sockaddr*>(&target), sizeof(target)),
+      0);
+  const bool logged = host.sink->WaitFor("cannot accept a connection: Too many open files");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
+  EXPECT_TRUE(logged);
+  ASSERT_TRUE(waiting.Write(HeartbeatFrame(2)));
+  EXPECT_TRUE(host.handler.WaitForMessages(2));
+}
+
+}  // namespace
+}  // namespace drumbeat::transport

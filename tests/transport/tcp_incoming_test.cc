@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/tcp_incoming.h"
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/random.h"
+#include "transport/frames.h"
+#include "transport/raw_peer.h"
+#include "transport/recording_handler.h"
+
+namespace drumbeat::transport {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Record = RecordingHandler::Record;
+
+/// A running transport and strangers that connect to it.
+class TcpIncomingTest : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(host_.Start()); }
+
+  RawPeer Connect() {
+    RawPeer peer = RawPeer::To(host_.address());
+    EXPECT_TRUE(peer.ok());
+    return peer;
+  }
+  /// An honest peer is still served.
+  void ExpectService() {
+    const std::size_t before = host_.handler.Get().messages.size();
+    RawPeer peer = Connect();
+    ASSERT_TRUE(peer.Write(HeartbeatFrame(77)));
+    ASSERT_TRUE(host_.handler.WaitForMessages(before + 1));
+    EXPECT_EQ(CommitOf(host_.handler.Get().messages.back()), 77u);
+  }
+
+  TestHost host_;
+};
+
+TEST_F(TcpIncomingTest, FramesInAnyPortions) {
+  RawPeer peer = Connect();
+  std::string bytes;
+  for (std::uint64_t i = 1; i <= 50; ++i) bytes += HeartbeatFrame(i);
+  for (std::size_t at = 0; at < bytes.size(); at += 13) {
+    ASSERT_TRUE(peer.Write(std::string_view(bytes).substr(at, 13)));
+  }
+  ASSERT_TRUE(host_.handler.WaitForMessages(50));
+  ASSERT_TRUE(peer.Write(bytes));
+  ASSERT_TRUE(host_.handler.WaitForMessages(100));
+  const Record record = host_.handler.Get();
+  for (std::uint64_t i = 0; i < 100; ++i) EXPECT_EQ(CommitOf(record.messages[i]), i % 50 + 1);
+  EXPECT_EQ(record.sources.at(0), "stranger:1");
+}
+
+TEST_F(TcpIncomingTest, GarbageClosesTheConnectionAtOnceAndNothingElse) {
+  base::Random random(1);
+  std::string noise(1u << 20, '\0');
+  for (char& byte : noise) byte = static_cast<char>(random.Next());
+  std::string bad_payload = HeartbeatFrame(1);
+  bad_payload.back() = static_cast<char>(bad_payload.back() ^ 1);
+  const std::string bad[] = {
+      noise,
+      "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+      "SSH-2.0-OpenSSH_9.2\r\n",
+      HeaderOf(100, 0),
+      HeaderOf(100, ~std::uint64_t{0}),
+      HeaderOf(100, std::uint64_t{1} << 63),
+      HeaderOf(200, std::uint64_t{1} << 31),
+      HeaderOf(99, 10),
+      HeaderOf(100, 10, 0, 1),
+      bad_payload,
+      FrameOf(codec::FrameMethod::kMessageBatch, "\x0b"),
+      FrameOf(codec::FrameMethod::kMessageBatch, std::string(20, '\xff')),
+      FrameOf(codec::FrameMethod::kSnapshotChunk, std::string(20, '\xff')),
+  };
+  for (const std::string& bytes : bad) {
+    RawPeer peer = Connect();
+    peer.Write(bytes);
+    EXPECT_TRUE(peer.WaitForEnd(seconds(10))) << testing::PrintToString(bytes.substr(0, 30));
+  }
+  EXPECT_TRUE(host_.handler.Get().messages.empty());
+  EXPECT_TRUE(host_.handler.Get().chunks.empty());
+  ExpectService();
+}
+
+TEST_F(TcpIncomingTest, WhatStrangersDoIsLoggedAFewTimesOnly) {
+  for (int i = 0; i < 100; ++i) {
+    RawPeer peer = Connect();
+    peer.Write("\x1b[31m\nevil");
+    ASSERT_TRUE(peer.WaitForEnd(seconds(10)));
+  }
+  const std::vector<std::string> lines = host_.sink->lines();
+  EXPECT_GE(lines.size(), 1u);
+  EXPECT_LE(lines.size(), 10u);
+  for (const std::string& line : lines) {
+    EXPECT_TRUE(line.starts_with("W | transport: closed the connection from 127.0.0.1:")) << line;
+  }
+}
+
+TEST_F(TcpIncomingTest, BatchesOfOthersAreDroppedAndTheConnectionStays) {
+  RawPeer peer = Connect();
+  const auto frame = [](const std::string& batch) {
+    return FrameOf(codec::FrameMethod::kMessageBatch, batch);
+  };
+  ASSERT_TRUE(peer.Write(frame(BatchOf({HeartbeatOf(1, 1)}, 2))));
+  ASSERT_TRUE(peer.Write(frame(BatchOf({HeartbeatOf(1, 2)}, 1, 211))));
+  ASSERT_TRUE(peer.Write(frame(BatchOf({}))));
+  ASSERT_TRUE(peer.Write(HeartbeatFrame(3)));
+  ASSERT_TRUE(host_.handler.WaitForMessages(1));
+  EXPECT_EQ(CommitOf(host_.handler.Get().messages.at(0)), 3u);
+  EXPECT_TRUE(host_.sink->WaitFor("its deployment id is 2, ours 1"));
+  EXPECT_TRUE(host_.sink->WaitFor("its transport version is 211, ours 210"));
+}
+
+TEST_F(TcpIncomingTest, ControlCharactersOfASourceAddressStayOutOfTheLog) {
+  RawPeer peer = Connect();
+  const std::string batch = codec::EncodeMessageBatch({.deployment_id = 9,
+                                                       .source_address = "evil\n\x1b[31m",
+                                                       .bin_version = codec::kBinVersion,
+                                                       .messages = {HeartbeatOf(1, 1)},
+                                                       .refused = 0});
+  ASSERT_TRUE(peer.Write(FrameOf(codec::FrameMethod::kMessageBatch, batch)));
+  EXPECT_TRUE(host_.sink->WaitFor("evil\\n\\x1b[31m"));
+}
+
+TEST_F(TcpIncomingTest, AnEndlessSourceAddressIsRefused) {
+  RawPeer peer = Connect();
+  const std::string batch = codec::EncodeMessageBatch({.deployment_id = 1,
+                                                       .source_address = std::string(100'000, 'a'),
+                                                       .bin_version = codec::kBinVersion,
+                                                       .messages = {HeartbeatOf(1, 1)},
+                                                       .refused = 0});
+  ASSERT_TRUE(peer.Write(FrameOf(codec::FrameMethod::kMessageBatch, batch)));
+  EXPECT_TRUE(peer.WaitForEnd(seconds(10)));
+  EXPECT_TRUE(host_.handler.Get().messages.empty());
+}
+
+TEST_F(TcpIncomingTest, PoisonIsConfirmedAfterEverythingBeforeIt) {
+  RawPeer peer = Connect();
+  ASSERT_TRUE(peer.Write(HeartbeatFrame(1) + HeartbeatFrame(2) + std::string(codec::kPoison)));
+  EXPECT_EQ(peer.ReadExactly(3, seconds(10)), codec::kPoison);
+  EXPECT_EQ(host_.handler.Get().messages.size(), 2u);
+}
+
+TEST_F(TcpIncomingTest, StormsOfPoisonAndHalfClosedConnections) {
+  for (int i = 0; i < 200; ++i) {
+    RawPeer poison = Connect();
+    poison.Write(std::string(1000, '\0'));
+    RawPeer half = Connect();
+    half.Write(HeartbeatFrame(1).substr(0, static_cast<std::size_t>(i % 40)));
+    half.Shutdown();
+    ASSERT_TRUE(half.WaitForEnd(seconds(10)));
+  }
+  ExpectService();
+}
+
+TEST_F(TcpIncomingTest, ASlowHeaderIsCutByAnAbsoluteLimit) {
+  const std::string frame = HeartbeatFrame(1);
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<RawPeer> peers;
+  for (int i = 0; i < 50; ++i) peers.push_back(Connect());
+  // A byte each 300 ms would take 6 s for the header.
+  bool ended = false;
+  for (std::size_t at = 0; at < frame.size() && !ended; ++at) {
+    for (RawPeer& peer : peers) peer.Write(frame.substr(at, 1));
+    ended = peers.front().WaitForEnd(milliseconds(300));
+  }
+  EXPECT_TRUE(ended);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, IncomingConnection::kHeaderLimit);
+  for (RawPeer& peer : peers) EXPECT_TRUE(peer.WaitForEnd(seconds(5)));
+  ExpectService();
+}
+
+TEST_F(TcpIncomingTest, APromisedPayloadThatDoesNotComeIsCut) {
+  std::vector<RawPeer> peers;
+  for (int i = 0; i < 50; ++i) {
+    peers.push_back(Connect());
+    ASSERT_TRUE(peers.back().Write(HeaderOf(100, 160u << 20)));
+  }
+  ExpectService();
+  for (RawPeer& peer : peers) EXPECT_TRUE(peer.WaitForEnd(seconds(20)));
+}
+
+TEST_F(TcpIncomingTest, ChunksAreHandedOverInOrderAndConfirmed) {
+  RawPeer peer = Connect();
+  std::string bytes;
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    bytes += FrameOf(codec::FrameMethod::kSnapshotChunk,
+                     codec::EncodeChunk(ChunkOf(i, 5, std::string(300'000, 'x'))));
+    bytes += HeartbeatFrame(i + 1);
+  }
+  ASSERT_TRUE(peer.Write(bytes + std::string(codec::kPoison)));
+  EXPECT_EQ(peer.ReadExactly(2, seconds(10)), codec::kPoison);
+  const Record record = host_.handler.Get();
+  ASSERT_EQ(record.chunks.size(), 5u);
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(record.chunks[i].chunk_id, i);
+    EXPECT_EQ(record.chunks[i].data.size(), 300'000u);
+  }
+  EXPECT_EQ(record.messages.size(), 5u);
+}
+
+TEST_F(TcpIncomingTest, ChunksOfOtherDeploymentsAreRefused) {
+  codec::Chunk chunk = ChunkOf(0, 1, "x");
+  chunk.deployment_id = 2;
+  RawPeer peer = Connect();
+  ASSERT_TRUE(peer.Write(FrameOf(codec::FrameMethod::kSnapshotChunk, codec::EncodeChunk(chunk))));
+  EXPECT_TRUE(peer.WaitForEnd(seconds(10)));
+  EXPECT_TRUE(host_.handler.Get().chunks.empty());
+}
+
+TEST_F(TcpIncomingTest, AFloodOfTinyMessagesDoesNotStarveOthers) {
+  std::atomic<bool> enough = false;
+  RawPeer flooder = Connect();
+  std::thread flood([&] {
+    std::string bytes;
+    for (std::uint64_t i = 1; i <= 500; ++i) bytes += HeartbeatFrame(1'000'000 + i);
+    while (!enough && flooder.Write(bytes)) {
+    }
+  });
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    RawPeer peer = Connect();
+    peer.Write(HeartbeatFrame(i));
+    const bool seen = host_.handler.WaitFor([i](const Record& record) {
+      return std::ranges::any_of(record.messages,
+                                 [i](const raft::Envelope& m) { return CommitOf(m) == i; });
+    });
+    EXPECT_TRUE(seen) << i;
+  }
+  enough = true;
+  flooder.Shutdown();
+  flood.join();
+}
+
+TEST(TcpIncomingChunkTest, WhileAChunkIsWithTheHandlerMessagesOfOthersGoOn) {
+  TestHost host;
+  std::atomic<bool> release = false;
+  std::atomic<bool> entered = false;
+  host.handler.before_chunk = [&] {
+    entered = true;
+    while (!release) std::this_thread::yield();
+  };
+  ASSERT_TRUE(host.Start());
+  RawPeer slow = RawPeer::To(host.address());
+  ASSERT_TRUE(slow.Write(
+      FrameOf(codec::FrameMethod::kSnapshotChunk, codec::EncodeChunk(ChunkOf(0, 1, "x"))) +
+      HeartbeatFrame(2)));
+  while (!entered) std::this_thread::yield();
+  RawPeer other = RawPeer::To(host.address());
+  ASSERT_TRUE(other.Write(HeartbeatFrame(1)));
+  EXPECT_TRUE(host.handler.WaitForMessages(1));
+  EXPECT_EQ(CommitOf(host.handler.Get().messages.at(0)), 1u) << "not what is behind the chunk";
+  release = true;
+  EXPECT_TRUE(host.handler.WaitForMessages(2));
+}
+
+TEST(TcpIncomingChunkTest, ARefusedChunkEndsTheConnection) {
+  TestHost host;
+  host.handler.refuse_chunk = [](const codec::Chunk& chunk) { return chunk.chunk_id == 1; };
+  ASSERT_TRUE(host.Start());
+  RawPeer peer = RawPeer::To(host.address());
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    peer.Write(FrameOf(codec::FrameMethod::kSnapshotChunk, codec::EncodeChunk(ChunkOf(i, 3, "x"))));
+  }
+  EXPECT_TRUE(peer.WaitForEnd(seconds(10)));
+  EXPECT_EQ(host.handler.Get().chunks.size(), 2u);
+}
+
+TEST(TcpIncomingChunkTest, TheRateOfIncomingChunksIsLimited) {
+  TcpOptions options;
+  options.snapshot_receive_bytes_per_second = 1'000'000;
+  TestHost host(options);
+  ASSERT_TRUE(host.Start());
+  RawPeer peer = RawPeer::To(host.address());
+  const auto start = std::chrono::steady_clock::now();
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    ASSERT_TRUE(peer.Write(FrameOf(codec::FrameMethod::kSnapshotChunk,
+                                   codec::EncodeChunk(ChunkOf(i, 4, std::string(100'000, 'x'))))));
+  }
+  ASSERT_TRUE(peer.Write(codec::kPoison));
+  EXPECT_EQ(peer.ReadExactly(2, seconds(20)), codec::kPoison);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(390));
+}
+
+TEST(TcpIncomingChunkTest, StopWaitsForTheHandlerOnly) {
+  TestHost host;
+  std::atomic<bool> entered = false;
+  std::atomic<bool> left = false;
+  host.handler.before_chunk = [&] {
+    entered = true;
+    std::this_thread::sleep_for(milliseconds(50));
+    left = true;
+  };
+  ASSERT_TRUE(host.Start());
+  RawPeer peer = RawPeer::To(host.address());
+  ASSERT_TRUE(peer.Write(
+      FrameOf(codec::FrameMethod::kSnapshotChunk, codec::EncodeChunk(ChunkOf(0, 1, "x")))));
+  while (!entered) std::this_thread::yield();
+  host.transport->Stop();
+  EXPECT_TRUE(left);
+}
+
+}  // namespace
+}  // namespace drumbeat::transport

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/tcp_link.h"
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "transport/frames.h"
+#include "transport/raw_peer.h"
+#include "transport/recording_handler.h"
+
+namespace drumbeat::transport {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Record = RecordingHandler::Record;
+
+/// Reads one frame of a message connection.
+std::optional<codec::MessageBatch> ReadBatch(RawPeer& peer) {
+  const std::string prefix = peer.ReadExactly(codec::kFramePrefixBytes, seconds(10));
+  if (prefix.size() != codec::kFramePrefixBytes) return std::nullopt;
+  const auto header = codec::DecodeFrameHeader(prefix.substr(codec::kMagicBytes), 1u << 30);
+  if (!header) return std::nullopt;
+  const std::string payload = peer.ReadExactly(header->payload_bytes, seconds(10));
+  if (!codec::PayloadMatches(*header, payload, codec::PayloadCheck::kCrc32)) return std::nullopt;
+  auto batch = codec::DecodeMessageBatch(base::Bytes::Copy(payload));
+  return batch ? std::optional(std::move(*batch)) : std::nullopt;
+}
+
+class TcpLinkTest : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(host_.Start()); }
+
+  TestHost host_;
+  RawListener listener_;
+};
+
+TEST_F(TcpLinkTest, OneFlushIsOneBatchOfAllShards) {
+  host_.SendNow(listener_.address(), HeartbeatOf(1, 1));
+  RawPeer peer = listener_.Accept(seconds(10));
+  ASSERT_TRUE(peer.ok());
+  ASSERT_TRUE(ReadBatch(peer));
+  for (std::uint64_t shard = 1; shard <= 100; ++shard) {
+    host_.transport->Send(listener_.address(), HeartbeatOf(shard, shard));
+  }
+  EXPECT_FALSE(peer.Read(1, milliseconds(50))) << "nothing leaves before the flush";
+  host_.transport->Flush();
+  const auto batch = ReadBatch(peer);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->messages.size(), 100u);
+  EXPECT_EQ(batch->source_address, "test-host:1");
+  EXPECT_EQ(batch->deployment_id, 1u);
+  EXPECT_EQ(batch->bin_version, codec::kBinVersion);
+}
+
+TEST_F(TcpLinkTest, AClosedConnectionIsNoticedAndTheNextMessageIsNotSpentOnIt) {
+  host_.SendNow(listener_.address(), HeartbeatOf(1, 1));
+  RawPeer first = listener_.Accept(seconds(10));
+  ASSERT_TRUE(ReadBatch(first));
+  first.Close();
+  ASSERT_TRUE(
+      host_.handler.WaitFor([](const Record& record) { return !record.unreachable.empty(); }));
+  EXPECT_TRUE(host_.sink->WaitFor("W | transport: breaker " + listener_.address() +
+                                  " failed, connect and process failed: closed by the other side"));
+  host_.SendNow(listener_.address(), HeartbeatOf(1, 2));
+  RawPeer second = listener_.Accept(seconds(10));
+  ASSERT_TRUE(second.ok());
+  const auto batch = ReadBatch(second);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(CommitOf(batch->messages.at(0)), 2u);
+}
+
+TEST_F(TcpLinkTest, APeerThatSpeaksAnotherProtocolIsLeftWithPauses) {
+  const auto start = std::chrono::steady_clock::now();
+  int connections = 0;
+  while (std::chrono::steady_clock::now() - start < seconds(2)) {
+    host_.SendNow(listener_.address(), HeartbeatOf(1, 1));
+    RawPeer peer = listener_.Accept(milliseconds(100));
+    if (!peer.ok()) continue;
+    ++connections;
+    peer.Write("SSH-2.0-OpenSSH_9.2\r\n");
+    peer.WaitForEnd(seconds(10));
+  }
+  EXPECT_GE(connections, 2);
+  EXPECT_LE(connections, 9);
+  EXPECT_TRUE(host_.sink->WaitFor("unexpected bytes came back"));
+}
+
+TEST(TcpLinkStallTest, APeerThatNeverReadsCostsNobodyElseAnything) {
+  TcpOptions options;
+  options.max_send_queue_bytes = 4u << 20;
+  TestHost host(options);
+  ASSERT_TRUE(host.Start());
+  RawListener deaf_listener(4096);
+  RawListener good_listener;
+  host.SendNow(deaf_listener.address(), HeartbeatOf(1, 1));
+  RawPeer deaf = deaf_listener.Accept(seconds(10));
+  ASSERT_TRUE(deaf.ok());
+
+  auto longest = std::chrono::steady_clock::duration::zero();
+  for (std::uint64_t i = 1; i <= 3000; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    host.SendNow(deaf_listener.address(), AppendOf(1, i, 10'000));
+    longest = std::max(longest, std::chrono::steady_clock::now() - start);
+  }
+  EXPECT_LT(longest, seconds(2)) << "Send() and Flush() do not wait for a peer";
+  host.SendNow(good_listener.address(), HeartbeatOf(1, 9));
+  RawPeer good = good_listener.Accept(seconds(10));
+  ASSERT_TRUE(good.ok());
+  EXPECT_TRUE(ReadBatch(good));
+  // It is given up when it has taken nothing for 5 s.
+  ASSERT_TRUE(host.handler.WaitFor([&](const Record& record) {
+    return record.unreachable == std::vector<std::string>{deaf_listener.address()};
+  }));
+}
+
+TEST_F(TcpLinkTest, AStoppedPeerDoesNotHoldUpTheEnd) {
+  host_.SendNow(listener_.address(), AppendOf(1, 1, 32u << 20));
+  RawPeer deaf = listener_.Accept(seconds(10));
+  ASSERT_TRUE(deaf.ok());
+  const auto start = std::chrono::steady_clock::now();
+  host_.transport->Stop();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(2));
+}
+
+}  // namespace
+}  // namespace drumbeat::transport
