@@ -48,13 +48,14 @@ std::string Capture::Text(std::size_t from) const {
 std::optional<Line> Capture::Await(const Predicate& wanted, std::chrono::milliseconds limit,
                                    std::size_t from) const {
   const base::MutexLock lock(mutex_);
+  // Each line is shown to `wanted` once, so that it may count.
   std::size_t next = from;
   const auto found = [&] {
     while (next < lines_.size() && !wanted(lines_[next].text)) ++next;
     return next < lines_.size();
   };
   changed_.WaitFor(mutex_, limit, [&] { return found() || closed_; });
-  if (!found()) return std::nullopt;
+  if (next >= lines_.size()) return std::nullopt;
   return lines_[next];
 }
 

@@ -104,6 +104,10 @@ void Cluster::Stop(int replica) {
   EXPECT_TRUE(ending.by_signal) << "replica " << replica;
 }
 
+void Cluster::StopAll() {
+  for (const int replica : Running()) Stop(replica);
+}
+
 void Cluster::Kill(int replica) {
   this->replica(replica).Signal(SIGKILL);
   AwaitEnd(replica);
@@ -200,6 +204,12 @@ History Cluster::GetHistory() const {
   for (const Run& run : ended_) history.Add(run);
   for (const auto& [replica, program] : programs_) history.Add(ReadRun(replica, *program));
   return history;
+}
+
+void Cluster::StartOver() {
+  EXPECT_TRUE(programs_.empty());
+  std::filesystem::remove_all(data());
+  ended_.clear();
 }
 
 void Cluster::CheckHistory() const {

@@ -58,6 +58,8 @@ class Cluster {
   /// The replicas that run.
   std::vector<int> Running() const;
 
+  /// Ends all that run.
+  void StopAll();
   /// CTRL+C in its terminal, or SIGINT.
   void Stop(int replica);
   void Kill(int replica);
@@ -84,6 +86,8 @@ class Cluster {
   History GetHistory() const;
   /// Expects no problems in the history.
   void CheckHistory() const;
+  /// Removes all data and forgets the history; nothing may run.
+  void StartOver();
 
   const std::filesystem::path& directory() const { return folder_.path(); }
   std::filesystem::path data() const { return directory() / "example-data" / "helloworld-data"; }

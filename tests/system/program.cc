@@ -69,6 +69,14 @@ bool ReadOnce(int fd, Capture& capture) {
   return got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN));
 }
 
+// Fills a pipe, which is made as small as can be.
+void Fill(int fd) {
+  const int bytes = ::fcntl(fd, F_SETPIPE_SZ, 4096);
+  if (bytes < 0) Give("F_SETPIPE_SZ");
+  const std::string line_ends(static_cast<std::size_t>(bytes), '\n');
+  if (::write(fd, line_ends.data(), line_ends.size()) != bytes) Give("write");
+}
+
 }  // namespace
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
@@ -112,6 +120,8 @@ void Program::OpenPipes(const ProgramOptions& options) {
   pipe(theirs_[0], input_);
   pipe(output_, theirs_[1]);
   pipe(errors_, theirs_[2]);
+  if (options.stdout_reading == Reading::kLater) Fill(theirs_[1].get());
+  if (options.stderr_reading == Reading::kLater) Fill(theirs_[2].get());
   ::fcntl(input_.get(), F_SETFL, O_NONBLOCK);
   err_ = std::make_shared<Capture>();
   read_out_ = options.stdout_reading == Reading::kAlways;
@@ -183,18 +193,19 @@ void Program::ReadOutput() {
 
 bool Program::Write(std::string_view bytes, milliseconds limit) {
   const auto deadline = Clock::now() + limit;
-  while (!bytes.empty()) {
-    const ssize_t wrote = ::write(input_.get(), bytes.data(), bytes.size());
-    if (wrote > 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(wrote));
-    } else if (errno != EAGAIN && errno != EINTR) {
+  while (true) {
+    bytes.remove_prefix(WriteSome(bytes));
+    if (bytes.empty()) return true;
+    pollfd fd{.fd = input_.get(), .events = POLLOUT, .revents = 0};
+    if (::poll(&fd, 1, MillisecondsUntil(deadline)) == 0 || (fd.revents & POLLERR) != 0) {
       return false;
-    } else {
-      pollfd fd{.fd = input_.get(), .events = POLLOUT, .revents = 0};
-      if (::poll(&fd, 1, MillisecondsUntil(deadline)) == 0) return false;
     }
   }
-  return true;
+}
+
+std::size_t Program::WriteSome(std::string_view bytes) {
+  const ssize_t wrote = ::write(input_.get(), bytes.data(), bytes.size());
+  return static_cast<std::size_t>(std::max<ssize_t>(wrote, 0));
 }
 
 void Program::CloseInput() {

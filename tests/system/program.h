@@ -41,7 +41,7 @@ enum class Console : std::uint8_t {
 /// What the test does with an output pipe.
 enum class Reading : std::uint8_t {
   kAlways,
-  /// Nobody reads before Program::ReadOutput(): the pipe fills.
+  /// The pipe is full from the start, of line ends, and nobody reads before Program::ReadOutput().
   kLater,
   /// The reading end is closed.
   kNever,
@@ -87,6 +87,8 @@ class Program {
   void Type(std::string_view line) { Write(std::string(line) + '\n'); }
   /// Types bytes; false when the program did not take them within `limit`.
   bool Write(std::string_view bytes, std::chrono::milliseconds limit = kLongWait);
+  /// Types as many of the bytes as the program takes at once: how many.
+  std::size_t WriteSome(std::string_view bytes);
   /// Presses CTRL+C: only with a terminal.
   void PressCtrlC() { Write("\x03"); }
   /// The end of the input: CTRL+D in a terminal.

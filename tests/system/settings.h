@@ -19,6 +19,8 @@ std::uint64_t Setting(const char* name, std::uint64_t otherwise);
 /// machine) times `promised`.
 std::chrono::milliseconds Scaled(std::chrono::milliseconds promised);
 
+inline double Seconds(Clock::duration time) { return std::chrono::duration<double>(time).count(); }
+
 /// How long to wait for what must happen but is not under a promise of its own.
 inline constexpr std::chrono::milliseconds kLongWait{20'000};
 
