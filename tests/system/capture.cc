@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "system/capture.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace drumbeat::system {
@@ -43,6 +44,12 @@ std::string Capture::Text(std::size_t from) const {
   std::string text;
   for (const Line& line : Lines(from)) text += line.text + '\n';
   return text;
+}
+
+std::string Capture::Tail() const {
+  constexpr std::size_t kLines = 30;
+  const std::size_t mark = Mark();
+  return Text(mark - std::min(mark, kLines));
 }
 
 std::optional<Line> Capture::Await(const Predicate& wanted, std::chrono::milliseconds limit,

@@ -36,8 +36,10 @@ class Capture {
   /// ones.
   std::size_t Mark() const;
   std::vector<Line> Lines(std::size_t from = 0) const;
-  /// All whole lines from `from` on as one text, for messages.
+  /// All whole lines from `from` on as one text.
   std::string Text(std::size_t from = 0) const;
+  /// The last few lines as one text, for messages.
+  std::string Tail() const;
 
   /// The first line from `from` on that `wanted` accepts; nothing when none came within `limit`, or
   /// the stream ended without.

@@ -152,9 +152,9 @@ std::optional<std::uint64_t> Cluster::Say(int typed, const std::string& message,
     if (!count) {
       ADD_FAILURE() << "replica " << reader << " does not print '" << message << "' typed at "
                     << typed << "; its stdout:\n"
-                    << replica(reader).out().Text() << "its stderr:\n"
-                    << replica(reader).err().Text() << "the stderr of replica " << typed << ":\n"
-                    << replica(typed).err().Text();
+                    << replica(reader).out().Tail() << "its stderr:\n"
+                    << replica(reader).err().Tail() << "the stderr of replica " << typed << ":\n"
+                    << replica(typed).err().Tail();
       return std::nullopt;
     }
     EXPECT_EQ(result.value_or(*count), *count) << "'" << message << "' at replica " << reader;
@@ -175,7 +175,7 @@ void Cluster::Change(int typed, const std::string& command) {
   replica(typed).Type(command);
   EXPECT_TRUE(out.Await("membership change completed successfully", kLongWait, mark))
       << "'" << command << "' typed at replica " << typed << "; its stderr:\n"
-      << replica(typed).err().Text();
+      << replica(typed).err().Tail();
 }
 
 int Cluster::Leader() const {
