@@ -217,7 +217,10 @@ void Program::CloseInput() {
 }
 
 void Program::Signal(int number) const {
-  if (!ending_) ::kill(number == SIGKILL ? -pid_ : pid_, number);
+  if (ending_) return;
+  ::kill(pid_, number);
+  // Its children, too, once it has a session of its own.
+  if (number == SIGKILL) ::kill(-pid_, number);
 }
 
 bool Program::Reap(milliseconds limit) {
