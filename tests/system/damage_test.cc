@@ -97,7 +97,7 @@ class DamageTest : public SystemTest {
 
   // The promise: refused with a line that says so, or nothing is missing.
   void ExpectHonest(const std::string& damage) {
-    const Started started = Read(Scaled(std::chrono::seconds(3)));
+    const Started started = Read(kLongWait);
     if (started.refused) {
       ++refused_;
       EXPECT_EQ(started.status, 1) << damage << "\n" << started.err;
@@ -161,7 +161,7 @@ TEST_F(DamageTest, TheDataOfAnotherReplicaIsNotOnesOwn) {
   fs::remove_all(cluster_.data(1) / "db");
   fs::copy(cluster_.data(2) / "db", cluster_.data(1) / "db", fs::copy_options::recursive);
   fs::permissions(cluster_.data(1) / "db", fs::perms::owner_all);
-  const Started started = Read(Scaled(std::chrono::seconds(3)));
+  const Started started = Read(kLongWait);
   EXPECT_TRUE(started.refused) << started.err;
   EXPECT_EQ(started.status, 1);
   EXPECT_TRUE(started.updates.empty());

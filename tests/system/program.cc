@@ -177,8 +177,14 @@ void Program::ReadLoop() {
       std::uint64_t ignored;
       [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &ignored, sizeof ignored);
     }
-    if (fds[1].revents != 0) out_open = ReadOnce(output_.get(), *out_);
-    if (fds[2].revents != 0) err_open = ReadOnce(errors_.get(), *err_);
+    if (fds[1].revents != 0 && !ReadOnce(output_.get(), *out_)) {
+      out_open = false;
+      out_->Close();
+    }
+    if (fds[2].revents != 0 && !ReadOnce(errors_.get(), *err_)) {
+      err_open = false;
+      err_->Close();
+    }
   }
   out_->Close();
   err_->Close();
@@ -240,6 +246,7 @@ bool Program::Reap(milliseconds limit) {
 std::optional<Ending> Program::AwaitEnd(milliseconds limit) {
   if (!Reap(limit)) return std::nullopt;
   if (read_out_) out_->AwaitClose(kLongWait);
+  if (read_err_) err_->AwaitClose(kLongWait);
   return ending_;
 }
 
