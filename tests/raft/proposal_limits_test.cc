@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "raft/test_shard.h"
+
+namespace drumbeat::raft::testing {
+namespace {
+
+TEST(ProposalLimitsTest, ALogThatIsNotAppliedRefusesProposals) {
+  Options options = TestShard::DefaultOptions();
+  options.max_in_memory_log_bytes = 10 * kEntryOverheadBytes;
+  TestShard shard(3, options);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.Isolate(1);
+  for (int i = 0; i < 20; ++i) shard.raft(1).Propose({Command("x")});
+  shard.Run(1);
+  EXPECT_FALSE(shard[1].dropped.empty());
+  for (const DroppedProposal& dropped : shard[1].dropped) {
+    EXPECT_EQ(dropped.reason, DropReason::kBusy);
+  }
+  EXPECT_LE(shard.raft(1).in_memory_bytes(),
+            options.max_in_memory_log_bytes + 2 * kEntryOverheadBytes);
+  EXPECT_TRUE(shard.raft(1).status().rate_limited);
+  shard.raft(1).Propose({Change("voter 4")});
+  shard.Run(1);
+  EXPECT_NE(shard[1].dropped.back().reason, DropReason::kChangeInProgress);
+  shard.Heal();
+  shard.TickAll(3);
+  EXPECT_FALSE(shard.raft(1).status().rate_limited);
+}
+
+TEST(ProposalLimitsTest, AFollowersReportLimitsTheLeader) {
+  Options options = TestShard::DefaultOptions();
+  options.max_in_memory_log_bytes = 1000;
+  TestShard shard(3, options);
+  ASSERT_TRUE(shard.Elect(1));
+  const std::uint64_t term = shard.raft(1).term().value();
+  shard.Deliver(Make(2, 1, term, RateLimitReport{.bytes = 5000}));
+  shard.Propose(1, "a");
+  ASSERT_EQ(shard[1].dropped.size(), 1u);
+  EXPECT_EQ(shard[1].dropped[0].reason, DropReason::kBusy);
+  shard.Deliver(Make(2, 1, term, RateLimitReport{.bytes = 0}));
+  shard.Propose(1, "b");
+  EXPECT_EQ(shard[1].history().back(), "2/b");
+}
+
+TEST(ProposalLimitsTest, FollowersReportTheirSizeEveryElectionTimeout) {
+  Options options = TestShard::DefaultOptions();
+  options.max_in_memory_log_bytes = 1000;
+  TestShard shard(3, options);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.sent.clear();
+  shard.TickAll(10);
+  EXPECT_EQ(Only<RateLimitReport>(shard.sent).size(), 2u);
+  for (const Envelope& e : Only<RateLimitReport>(shard.sent)) {
+    EXPECT_EQ(std::get<RateLimitReport>(e.message).bytes, 0u);
+    EXPECT_EQ(e.to, ReplicaId{1});
+  }
+}
+
+// What would end a Dragonboat member that applies it does not get into the log.
+TEST(ProposalLimitsTest, ForwardedEntriesThatNoClientMakesAreRefused) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  const Index before = shard.raft(1).status().last_index;
+  Entry no_client = Command("a");
+  no_client.client_id = 0;
+  Entry no_key = Command("a", 0);
+  Entry metadata = Command("a");
+  metadata.type = EntryType::kMetadata;
+  Entry empty_encoded = Command("");
+  empty_encoded.type = EntryType::kEncoded;
+  shard.Deliver(
+      Make(2, 1, 0, ForwardedProposal{.entries = {no_client, no_key, metadata, empty_encoded}}));
+  shard.Settle();
+  EXPECT_EQ(shard.raft(1).status().last_index, before);
+  EXPECT_TRUE(shard[1].dropped.empty()) << "whoever made them waits elsewhere";
+}
+
+}  // namespace
+}  // namespace drumbeat::raft::testing
