@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/connection.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -23,6 +24,7 @@ Connection::Connection(Tcp::socket socket, asio::ssl::context* tls) : socket_(st
 }
 
 void Connection::SetOptions(int keepalive_seconds) {
+  static_cast<void>(::fcntl(descriptor(), F_SETFD, FD_CLOEXEC));
   SetInt(descriptor(), IPPROTO_TCP, TCP_NODELAY, 1);
   SetInt(descriptor(), SOL_SOCKET, SO_KEEPALIVE, 1);
   SetInt(descriptor(), IPPROTO_TCP, TCP_KEEPIDLE, keepalive_seconds);

@@ -5,9 +5,6 @@
 #include <string>
 #include <utility>
 
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/ssl/stream.hpp>
-
 #include "transport/asio.h"
 #include "transport/tls_context.h"
 
@@ -26,7 +23,7 @@ class Connection {
   bool secure() const { return tls_ != nullptr; }
   SSL* ssl() { return tls_->native_handle(); }
 
-  /// No delay, and a keepalive after `keepalive_seconds` of silence.
+  /// No delay, a keepalive after `keepalive_seconds` of silence, and not for child processes.
   void SetOptions(int keepalive_seconds);
   /// The kernel gives up on bytes that the other side has not confirmed for this long.
   void LimitUnconfirmed(int milliseconds);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <system_error>
 #include <utility>
@@ -26,6 +27,7 @@ bool FamilyIsMissing(const AsioError& error) {
 Tcp::acceptor Open(asio::io_context& context, const Tcp::endpoint& endpoint, AsioError& error) {
   Tcp::acceptor acceptor(context);
   acceptor.open(endpoint.protocol(), error);
+  if (!error) static_cast<void>(::fcntl(acceptor.native_handle(), F_SETFD, FD_CLOEXEC));
   if (!error) acceptor.set_option(Tcp::acceptor::reuse_address(true), error);
   if (!error && endpoint.address().is_v6()) {
     acceptor.set_option(asio::ip::v6_only(true), error);

@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 
-#include <boost/asio/ssl/context.hpp>
 #include <openssl/types.h>
 
 #include "drumbeat/error.h"
