@@ -46,6 +46,10 @@ LinkActions OutgoingLink::Dialed(Time now) {
   // One that flaps is logged now and then.
   up.log = up.tell && (proven_ || !up_logged_at_ || now - *up_logged_at_ >= kLogPeriod);
   if (up.log) up_logged_at_ = now;
+  unlogged_up_.reset();
+  if (up.tell && !up.log) {
+    unlogged_up_ = LinkUp{.ends = up.ends, .tell = false, .log = true, .away = up.away};
+  }
   told_ = Told::kUp;
   actions.up = std::move(up);
   actions.write = HasOutput();
@@ -86,6 +90,11 @@ LinkActions OutgoingLink::Tick(Time now) {
   LinkActions actions;
   if (state_ == State::kPausing && breaker_.Allows(now)) DialOrPause(now, actions);
   if (state_ != State::kUp) return actions;
+  if (unlogged_up_ && now - up_since_ >= kProofTime) {
+    // It stays: who read that it was lost is to read that it is back.
+    actions.up = std::exchange(unlogged_up_, std::nullopt);
+    up_logged_at_ = now;
+  }
   if (stalled_since_ && now - *stalled_since_ >= kStallLimit) {
     actions.fail = "write: nothing was taken for 5 s";
   } else if (!writing_ && !HasOutput() && now - last_used_ >= kIdleLimit) {
@@ -98,7 +107,8 @@ LinkActions OutgoingLink::Tick(Time now) {
 std::optional<Time> OutgoingLink::deadline() const {
   if (state_ == State::kPausing) return breaker_.retry_at();
   if (state_ != State::kUp) return std::nullopt;
-  return stalled_since_ ? *stalled_since_ + kStallLimit : last_used_ + kIdleLimit;
+  const Time end = stalled_since_ ? *stalled_since_ + kStallLimit : last_used_ + kIdleLimit;
+  return unlogged_up_ ? std::min(end, up_since_ + kProofTime) : end;
 }
 
 bool OutgoingLink::BeginWrite() {

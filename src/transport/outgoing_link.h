@@ -165,6 +165,8 @@ class OutgoingLink {
   bool proven_ = true;
   Time down_since_;
   std::optional<Time> up_logged_at_;
+  /// A connection of one that flaps, to be logged once it has lived for kProofTime.
+  std::optional<LinkUp> unlogged_up_;
   std::optional<Time> down_logged_at_;
 };
 

@@ -299,6 +299,29 @@ TEST_F(OutgoingLinkTest, WhoAcceptsAndHangsUpIsNotDialledInALoopNorFillsTheLog) 
   EXPECT_LE(logged, 6);
 }
 
+TEST_F(OutgoingLinkTest, WhoComesBackAfterAShortLifeIsLoggedOnceItStays) {
+  Connect();
+  Pass(milliseconds(20));
+  EXPECT_TRUE(link_.Lost("closed by the other side", now_).down->log);
+  Push(2);
+  GoTo(*link_.deadline());
+  ASSERT_TRUE(link_.Tick(now_).dial);
+  const LinkActions up = link_.Dialed(now_);
+  ASSERT_TRUE(up.up);
+  EXPECT_TRUE(up.up->tell);
+  EXPECT_FALSE(up.up->log) << "it may flap";
+  WriteAll();
+
+  EXPECT_EQ(link_.deadline(), now_ + OutgoingLink::kProofTime);
+  Pass(OutgoingLink::kProofTime);
+  const LinkActions stays = link_.Tick(now_);
+  ASSERT_TRUE(stays.up);
+  EXPECT_FALSE(stays.up->tell) << "told before";
+  EXPECT_TRUE(stays.up->log);
+  EXPECT_EQ(stays.up->away, up.up->away);
+  EXPECT_FALSE(link_.Tick(now_).up) << "once";
+}
+
 TEST_F(OutgoingLinkTest, ItsQueueIsBoundedWhileThePeerIsAway) {
   ASSERT_TRUE(PushAndFlush(1).dial);
   for (std::uint64_t i = 2; i <= 1000; ++i) PushAndFlush(i);
