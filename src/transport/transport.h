@@ -60,7 +60,7 @@ class Transport {
   virtual void Stop() = 0;
 
   /// Queues `message` for the host at `address`. Never blocks; what is over the queue's limits is
-  /// dropped. Nothing is written before Flush().
+  /// dropped. Nothing is written before Flush(), except behind a write that is just ending.
   virtual void Send(const std::string& address, raft::Envelope message) = 0;
   /// Writes what is queued, as few system calls as it takes; never blocks.
   virtual void Flush() = 0;
