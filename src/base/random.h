@@ -16,7 +16,7 @@ class Random {
   std::uint64_t Next();
   /// 0 to `bound` - 1; `bound` is at least 1.
   std::uint64_t Below(std::uint64_t bound);
-  /// True in `numerator` of `denominator` cases.
+  /// True in one of `denominator` cases.
   bool OneIn(std::uint64_t denominator) { return Below(denominator) == 0; }
 
   static constexpr std::uint64_t min() { return 0; }
