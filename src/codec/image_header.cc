@@ -45,8 +45,9 @@ bool ReadChecksum(std::string_view bytes, std::uint32_t& checksum) {
   return true;
 }
 
-/// `checksum`: field 5's bytes within `record`.
+/// `checksum`: field 5's bytes within `record`, empty if it is not given.
 bool HeaderChecksumMatches(std::string_view record, std::string_view checksum) {
+  if (checksum.size() != kCrcBytes) return checksum.empty();
   const auto field_end = static_cast<std::size_t>(checksum.data() + kCrcBytes - record.data());
   const std::size_t field_bytes = BytesFieldSize(kHeaderChecksumField, kCrcBytes);
   if (field_end < field_bytes) return false;
@@ -109,8 +110,7 @@ Result<ImageHeader> DecodeImageHeader(std::string_view area) {
   if (read.compression > static_cast<std::uint64_t>(Compression::kSnappy)) {
     return DamagedImage("its kind of compression is not known");
   }
-  if (read.header_checksum.size() == kCrcBytes &&
-      !HeaderChecksumMatches(record, read.header_checksum)) {
+  if (!HeaderChecksumMatches(record, read.header_checksum)) {
     return DamagedImage("its header's own checksum");
   }
   read.header.compression = static_cast<Compression>(read.compression);
