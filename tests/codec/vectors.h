@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 namespace drumbeat::codec {
 
@@ -55,6 +60,29 @@ inline std::vector<Vector> VectorsOf(const std::vector<std::string>& kinds) {
   }
   return found;
 }
+/// A number of a vector's input, which has large ones as decimal texts; 0 where it is absent.
+inline std::uint64_t NumberIn(const Json& input, const char* name) {
+  const auto found = input.find(name);
+  if (found == input.end()) return 0;
+  if (found->is_string()) return std::stoull(found->get<std::string>());
+  if (found->is_boolean()) return found->get<bool>() ? 1 : 0;
+  return found->get<std::uint64_t>();
+}
+inline std::string TextIn(const Json& input, const char* name) {
+  return input.value(name, std::string());
+}
+inline std::string BytesIn(const Json& input, const char* name) {
+  const auto found = input.find(name);
+  return found == input.end() || found->is_null() ? "" : FromHex((*found)["hex"]);
+}
 
+/// Names a test after its vector.
+inline std::string NameOf(const testing::TestParamInfo<Vector>& tested) {
+  std::string name = tested.param.name;
+  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(c); }, '_');
+  return name;
+}
+
+inline void PrintTo(const Vector& vector, std::ostream* out) { *out << vector.name; }
 
 }  // namespace drumbeat::codec
