@@ -43,8 +43,8 @@ class ReplicaScope {
 
 /// States an invariant and why it must hold; in release builds too. Never for what a user, another
 /// host or a file said.
-#define DRUMBEAT_CHECK(condition, why)                                          \
-  do {                                                                          \
-    if (!(condition)) [[unlikely]]                                              \
-      ::drumbeat::base::CheckFailed(#condition, why, __FILE__, __LINE__);       \
+#define DRUMBEAT_CHECK(condition, why)                                    \
+  do {                                                                    \
+    if (!(condition)) [[unlikely]]                                        \
+      ::drumbeat::base::CheckFailed(#condition, why, __FILE__, __LINE__); \
   } while (false)

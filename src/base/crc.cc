@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/crc.h"
 
-#include <zlib.h>
-
 #include <array>
 #include <cstring>
+
+#include <zlib.h>
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>

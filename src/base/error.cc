@@ -7,10 +7,8 @@ Outcome OutcomeOf(ErrorCode code) {
   switch (code) {
     case ErrorCode::kTimeout:
     case ErrorCode::kTerminated:
-    case ErrorCode::kWriteFailed:
-      return Outcome::kUnknown;
-    default:
-      return Outcome::kDidNotHappen;
+    case ErrorCode::kWriteFailed: return Outcome::kUnknown;
+    default: return Outcome::kDidNotHappen;
   }
 }
 
@@ -57,10 +55,8 @@ bool Error::retryable() const {
     case ErrorCode::kBusy:
     case ErrorCode::kInProgress:
     case ErrorCode::kTimeout:
-    case ErrorCode::kTerminated:
-      return true;
-    default:
-      return false;
+    case ErrorCode::kTerminated: return true;
+    default: return false;
   }
 }
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/random.h"
 
-#include <sys/random.h>
-
 #include <bit>
 #include <cstddef>
+#include <sys/random.h>
 
 #include "base/check.h"
 
