@@ -190,12 +190,13 @@ bool Core::SettleHigherTerm(Sender sender, const M& message) {
   return true;
 }
 
-// A leader or pre-candidate of an old term hears of the newer one, or it could go on for ever
-// while its followers, who check for a quorum, do not raise their voice.
+// A leader or pre-candidate of an old term hears of the newer one (section 5.1), or it could go on
+// for ever: followers that check for a quorum do not raise their voice, and a witness, which some
+// removed replica drew into a newer term, never does. Dragonboat answers only with its quorum check
+// or pre-votes on, but understands the answer always.
 template <class M>
 void Core::AnswerLowerTerm(Sender sender) {
-  const bool stale_leader = kSpeaksAsLeader<M> && (options_.check_quorum || options_.pre_vote);
-  if (stale_leader || kIsOneOf<M, RequestPreVote>) Send(sender.id, NoOp{});
+  if (kSpeaksAsLeader<M> || kIsOneOf<M, RequestPreVote>) Send(sender.id, NoOp{});
 }
 
 bool Core::InLease() const {

@@ -457,10 +457,16 @@ TEST(ElectionTest, AStaleLeaderHearsOfTheNewerTerm) {
   EXPECT_EQ(shard.raft(1).term(), Term{9});
 }
 
-TEST(ElectionTest, WithoutCheckQuorumAndPreVoteAStaleLeaderIsIgnored) {
+// A witness that a removed replica drew into a newer term never campaigns: it has to speak up.
+TEST(ElectionTest, AStaleLeaderHearsOfTheNewerTermWithoutCheckQuorumToo) {
   TestShard shard(3, With(false, false));
+  ASSERT_TRUE(shard.Elect(1));
   Answer<VoteReply>(shard, Make(3, 2, 9, Ask(99, 2)));
-  EXPECT_FALSE(Answer<NoOp>(shard, Make(1, 2, 2, Heartbeat{})));
+  const auto answer = Answer<NoOp>(shard, Make(1, 2, 2, Heartbeat{}));
+  ASSERT_TRUE(answer);
+  shard.Deliver(*answer);
+  EXPECT_EQ(shard.raft(1).role(), Role::kFollower);
+  EXPECT_EQ(shard.raft(1).term(), Term{9});
 }
 
 // M-08.
