@@ -35,7 +35,7 @@ class SafetyChecker {
   /// A replica was started: what it knows of commits may lie behind what it knew before.
   void OnStart(TestReplica& replica);
   /// `output` is about to be written, and was.
-  void BeforeWrite(const TestReplica& replica, const Output& output);
+  void OnWrite(const TestReplica& replica, const Output& output);
   void AfterWrite(TestReplica& replica);
   /// `message` leaves `replica`, at the point of durability that its Output prescribes.
   void OnSend(TestReplica& replica, const Envelope& message);
@@ -52,6 +52,7 @@ class SafetyChecker {
   std::size_t terms_with_leaders() const { return leader_of_.size(); }
 
  private:
+  void CheckOneText(const std::vector<Entry>& entries);
   struct Committed {
     Term term;
     std::string text;    // empty while only witnesses have applied it

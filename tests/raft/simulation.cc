@@ -159,11 +159,14 @@ void Simulation::RunHost(std::uint64_t id) {
     Send(replica, output->messages_now);
     return;
   }
-  checker_.BeforeWrite(replica, *output);
   if (random_.Below(1000) < crash_permille_) {
-    if (Chance(50)) replica.disk().Write(*output);
+    if (Chance(50)) {
+      checker_.OnWrite(replica, *output);
+      replica.disk().Write(*output);
+    }
     return Crash(id);
   }
+  checker_.OnWrite(replica, *output);
   replica.Save(*output);
   checker_.AfterWrite(replica);
   checker_.AfterInput(replica);
