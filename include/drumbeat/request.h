@@ -153,10 +153,9 @@ class Completion {
     if (state->has_callback) {
       auto callback = std::move(state->callback);
       lock.unlock();
-      state->executor->Run(
-          [callback = std::move(callback), result = std::move(result)]() mutable {
-            callback(std::move(result));
-          });
+      state->executor->Run([callback = std::move(callback), result = std::move(result)]() mutable {
+        callback(std::move(result));
+      });
       return;
     }
     state->result.emplace(std::move(result));

@@ -5,8 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "base/mutex.h"
 #include "drumbeat/types.h"
+
+#include "base/mutex.h"
 
 namespace drumbeat::node_host {
 

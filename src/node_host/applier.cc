@@ -50,8 +50,7 @@ std::string Describe(const raft::ConfigChange& change) {
 }  // namespace
 
 Applier::Applier(std::shared_ptr<ReplicaState> state,
-                 std::unique_ptr<state_machine::Runtime> runtime,
-                 std::function<void()> notify_raft)
+                 std::unique_ptr<state_machine::Runtime> runtime, std::function<void()> notify_raft)
     : shared_state_(std::move(state)),
       state_(*shared_state_),
       runtime_(std::move(runtime)),
@@ -109,8 +108,7 @@ bool Applier::Run() {
   }
   if (wrong_pool) {
     in_snapshot_pool_ = !in_snapshot_pool_;
-    WorkPool& pool =
-        in_snapshot_pool_ ? state_.services.snapshot_pool : state_.services.apply_pool;
+    WorkPool& pool = in_snapshot_pool_ ? state_.services.snapshot_pool : state_.services.apply_pool;
     pool.Submit(shared_from_this());
     return false;
   }
@@ -258,8 +256,8 @@ void Applier::Do(SnapshotTask& task) {
   const Result<raft::SnapshotRecord> saved = Save();
   if (!saved) {
     const Error& error = saved.error();
-    state_.services.logger.For("rsm").Warning(logging::Name(state_.ref) + " took no snapshot: " +
-                                              std::string(error.text()));
+    state_.services.logger.For("rsm").Warning(logging::Name(state_.ref) +
+                                              " took no snapshot: " + std::string(error.text()));
     state_.CompleteSnapshot(std::unexpected(error));
     if (error.code == ErrorCode::kReplicaFailed) state_.End(Life::kFailed, error);
     if (error.code == ErrorCode::kWriteFailed) state_.services.fail_host(error);
@@ -274,9 +272,9 @@ void Applier::Do(SnapshotTask& task) {
   const Index cut = saved->index.value() > keep ? saved->index - keep : Index(0);
   state_.inbox.AddEvent(SnapshotTaken{*saved, cut});
   notify_raft_();
-  state_.services.logger.For("rsm").Info(
-      logging::Name(state_.ref) + " snapshot captured, index " +
-      std::to_string(saved->index.value()) + ", size " + std::to_string(saved->image_bytes));
+  state_.services.logger.For("rsm").Info(logging::Name(state_.ref) + " snapshot captured, index " +
+                                         std::to_string(saved->index.value()) + ", size " +
+                                         std::to_string(saved->image_bytes));
   state_.services.events.Post([ref = state_.ref, record = *saved](EventListener& listener) {
     listener.SnapshotTaken(
         {.replica = ref, .peer = {}, .index = record.index, .bytes = record.image_bytes});

@@ -11,8 +11,9 @@
 #include <variant>
 #include <vector>
 
-#include "base/mutex.h"
 #include "drumbeat/snapshot.h"
+
+#include "base/mutex.h"
 #include "node_host/replica_state.h"
 #include "node_host/work_pool.h"
 #include "raft/entry.h"
@@ -65,8 +66,7 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
   struct CloseTask {
     std::function<void()> closed;
   };
-  using Work =
-      std::variant<LoadTask, ApplyTask, RestoreTask, SnapshotTask, ReadTask, CloseTask>;
+  using Work = std::variant<LoadTask, ApplyTask, RestoreTask, SnapshotTask, ReadTask, CloseTask>;
 
   void Enqueue(Work work);
   static bool IsLong(const Work& work);

@@ -5,8 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include "base/mutex.h"
 #include "drumbeat/request.h"
+
+#include "base/mutex.h"
 #include "node_host/scheduler.h"
 
 namespace drumbeat::node_host {

@@ -52,9 +52,11 @@ Result<void> NodeHostConfig::Validate() const {
   if (tick < std::chrono::milliseconds(1)) return Bad("tick must be at least 1 ms");
   if (engine_workers > kMaxThreads) return Bad("engine_workers is too large");
   if (apply_workers > kMaxThreads) return Bad("apply_workers is too large");
-  if (log_store_memory_bytes < (4u << 20)) return Bad("log_store_memory_bytes must be 4 MiB or more");
+  if (log_store_memory_bytes < (4u << 20))
+    return Bad("log_store_memory_bytes must be 4 MiB or more");
   if (transport.max_connections < 1) return Bad("transport.max_connections must be at least 1");
-  if (transport.max_frame_bytes < kMinLimitBytes) return Bad("transport.max_frame_bytes is too small");
+  if (transport.max_frame_bytes < kMinLimitBytes)
+    return Bad("transport.max_frame_bytes is too small");
   if (transport.max_send_queue_bytes < kMinLimitBytes) {
     return Bad("transport.max_send_queue_bytes is too small");
   }

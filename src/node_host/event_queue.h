@@ -6,8 +6,9 @@
 #include <memory>
 #include <vector>
 
-#include "base/mutex.h"
 #include "drumbeat/event_listener.h"
+
+#include "base/mutex.h"
 #include "logging/logger.h"
 #include "node_host/scheduler.h"
 

@@ -23,8 +23,7 @@ constexpr std::size_t kSnapshotTasks = 2;
 std::size_t Cores() { return std::max(1u, std::thread::hardware_concurrency()); }
 
 std::size_t EngineWorkers(const NodeHostConfig& config) {
-  return config.engine_workers != 0 ? config.engine_workers
-                                    : std::max<std::size_t>(1, Cores() / 2);
+  return config.engine_workers != 0 ? config.engine_workers : std::max<std::size_t>(1, Cores() / 2);
 }
 
 std::size_t ApplyWorkers(const NodeHostConfig& config) {
@@ -58,9 +57,9 @@ Host::Host(const NodeHostConfig& config, HostParts parts)
                              .deployment_id = config.deployment_id,
                              .fail_host = [this](const Error& error) { Fail(error); }});
   for (std::size_t i = 0; i < EngineWorkers(config); ++i) {
-    workers_.push_back(std::make_unique<EngineWorker>(
-        *services_, "db-engine-" + std::to_string(i),
-        [this](const ReplicaPtr& replica) { RaftEnded(replica); }));
+    workers_.push_back(
+        std::make_unique<EngineWorker>(*services_, "db-engine-" + std::to_string(i),
+                                       [this](const ReplicaPtr& replica) { RaftEnded(replica); }));
   }
 }
 
@@ -70,14 +69,14 @@ Result<std::unique_ptr<Host>> Host::Start(const NodeHostConfig& config, HostPart
     return std::unexpected(started.error());
   }
   Host* self = host.get();
-  host->ticker_ =
-      host->parts_.scheduler->Every("db-ticker", config.tick, [self] { self->Tick(); });
+  host->ticker_ = host->parts_.scheduler->Every("db-ticker", config.tick, [self] { self->Tick(); });
   return host;
 }
 
 Host::~Host() { Close(std::chrono::milliseconds(0)); }
 
-// -- Life of the host ------------------------------------------------------------------------------
+// -- Life of the host
+// ------------------------------------------------------------------------------
 
 void Host::Close(std::chrono::milliseconds handover) {
   std::call_once(close_once_, [&] {
@@ -115,8 +114,8 @@ void Host::HandLeadershipsOver(std::chrono::milliseconds budget) {
     transfers.push_back(std::move(request));
   }
   for (Request<LeaderInfo>& transfer : transfers) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-        end - parts_.scheduler->Now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end - parts_.scheduler->Now());
     (void)transfer.GetWithin(std::max(left, std::chrono::milliseconds(0)));
   }
 }
@@ -176,7 +175,8 @@ void Host::Tick() {
   if (now > timeout) snapshot_receiver_.Expire(now - timeout);
 }
 
-// -- Life of a replica -----------------------------------------------------------------------------
+// -- Life of a replica
+// -----------------------------------------------------------------------------
 
 Result<void> Host::StartReplica(const StartOptions& options, const StateMachineFactory& factory,
                                 const ReplicaConfig& config) {
@@ -254,7 +254,8 @@ Request<void> Host::StopShard(ShardId shard) {
   return request;
 }
 
-// -- Small parts -----------------------------------------------------------------------------------
+// -- Small parts
+// -----------------------------------------------------------------------------------
 
 Host::ReplicaPtr Host::Find(ShardId shard) const {
   const std::shared_lock lock(mutex_);
@@ -301,7 +302,8 @@ bool Host::MayWarn() {
   return last_warning_tick_.compare_exchange_strong(last, now);
 }
 
-// -- What arrives ----------------------------------------------------------------------------------
+// -- What arrives
+// ----------------------------------------------------------------------------------
 
 void Host::OnMessages(const std::string& source_address, std::vector<raft::Envelope> messages) {
   ReplicaPtr replica;
@@ -341,8 +343,8 @@ void Host::Deliver(Replica& replica, const std::string& source_address, raft::En
       if (!why) continue;
       if (MayWarn()) {
         state.services.logger.For("transport")
-            .Warning("dropped entries from " + logging::Name(state.ref.shard, message.from) +
-                     ": " + *why);
+            .Warning("dropped entries from " + logging::Name(state.ref.shard, message.from) + ": " +
+                     *why);
       }
       return;
     }
@@ -377,8 +379,7 @@ bool Host::OnChunk(codec::Chunk chunk) {
   return true;
 }
 
-void Host::SnapshotArrived(Replica& replica, ReplicaId from,
-                           const raft::SnapshotRecord& snapshot) {
+void Host::SnapshotArrived(Replica& replica, ReplicaId from, const raft::SnapshotRecord& snapshot) {
   ReplicaState& state = replica.state();
   parts_.logger.For("transport")
       .Info("received snapshot of " + logging::Name(state.ref) + " at index " +
@@ -407,9 +408,8 @@ void Host::SnapshotArrived(Replica& replica, ReplicaId from,
 }
 
 void Host::OnUnreachable(const std::string& address, const std::string& reason) {
-  services_->events.Post([address, reason](EventListener& listener) {
-    listener.ConnectionFailed(address, reason);
-  });
+  services_->events.Post(
+      [address, reason](EventListener& listener) { listener.ConnectionFailed(address, reason); });
   for (const ReplicaPtr& replica : AllReplicas()) {
     if (replica->state().stopped()) continue;
     for (const ReplicaId peer : replica->state().addresses.At(address)) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "drumbeat/node_host.h"
+
 #include "node_host/callback_queue.h"
 #include "node_host/engine.h"
 #include "node_host/event_queue.h"
@@ -90,8 +91,7 @@ class Host : private transport::TransportHandler {
   Host(const NodeHostConfig& config, HostParts parts);
 
   // TransportHandler:
-  void OnMessages(const std::string& source_address,
-                  std::vector<raft::Envelope> messages) override;
+  void OnMessages(const std::string& source_address, std::vector<raft::Envelope> messages) override;
   bool OnChunk(codec::Chunk chunk) override;
   void OnUnreachable(const std::string& address, const std::string& reason) override;
   void OnConnected(const std::string& address) override;

@@ -10,8 +10,7 @@
 namespace drumbeat::node_host {
 
 template <class T>
-Request<T> Host::ProposeEntry(ShardId shard, raft::Entry entry,
-                              std::chrono::milliseconds timeout) {
+Request<T> Host::ProposeEntry(ShardId shard, raft::Entry entry, std::chrono::milliseconds timeout) {
   Result<ReplicaPtr> replica = Serving(shard);
   if (!replica) return Request<T>::Completed(std::unexpected(replica.error()));
   ReplicaState& state = (*replica)->state();
@@ -30,8 +29,8 @@ Request<T> Host::ProposeEntry(ShardId shard, raft::Entry entry,
   return request;
 }
 
-Request<ApplyResult> Host::Propose(ShardId shard, const Session& session,
-                                   std::string_view command, std::chrono::milliseconds timeout) {
+Request<ApplyResult> Host::Propose(ShardId shard, const Session& session, std::string_view command,
+                                   std::chrono::milliseconds timeout) {
   using Answer = Request<ApplyResult>;
   if (session.shard_id() != shard) {
     return Answer::Completed(
@@ -41,13 +40,14 @@ Request<ApplyResult> Host::Propose(ShardId shard, const Session& session,
   if (!replica) return Answer::Completed(std::unexpected(replica.error()));
   const ReplicaConfig& config = (*replica)->state().config;
   if (config.role == ReplicaRole::kWitness) {
-    return Answer::Completed(drumbeat::Fail(ErrorCode::kNotSupported, "a witness proposes nothing"));
+    return Answer::Completed(
+        drumbeat::Fail(ErrorCode::kNotSupported, "a witness proposes nothing"));
   }
   if (command.size() > config.max_entry_bytes) {
-    return Answer::Completed(drumbeat::Fail(
-        ErrorCode::kPayloadTooLarge, "a command of " + std::to_string(command.size()) +
-                                         " bytes is above max_entry_bytes, " +
-                                         std::to_string(config.max_entry_bytes)));
+    return Answer::Completed(drumbeat::Fail(ErrorCode::kPayloadTooLarge,
+                                            "a command of " + std::to_string(command.size()) +
+                                                " bytes is above max_entry_bytes, " +
+                                                std::to_string(config.max_entry_bytes)));
   }
   raft::Entry entry;
   entry.client_id = session.is_noop() ? NewClientId() : session.client_id();
@@ -133,15 +133,16 @@ Request<Membership> Host::RequestChange(ShardId shard, raft::ConfigChange change
   if (change.type == raft::ConfigChangeType::kRemove) {
     // The replicated rules would accept it and ban the id for ever.
     if (!raft::IsMember(members, change.replica)) {
-      return Answer::Completed(drumbeat::Fail(
-          ErrorCode::kRejected,
-          "replica " + std::to_string(change.replica.value()) + " is not a member"));
+      return Answer::Completed(
+          drumbeat::Fail(ErrorCode::kRejected,
+                         "replica " + std::to_string(change.replica.value()) + " is not a member"));
     }
   } else {
     const auto syntax = config.allow_ipv6_members ? transport::AddressSyntax::kIpv6Too
                                                   : transport::AddressSyntax::kDragonboat;
     if (!transport::ParseAddress(change.address, syntax)) {
-      return Answer::Completed(drumbeat::Fail(ErrorCode::kInvalidAddress, "not a host:port address"));
+      return Answer::Completed(
+          drumbeat::Fail(ErrorCode::kInvalidAddress, "not a host:port address"));
     }
     change.address = transport::NormalizeAddress(change.address);
   }
@@ -166,8 +167,7 @@ Request<Index> Host::RequestSnapshot(ShardId shard, const SnapshotOptions& optio
   }
   internal::Completion<Index> completion(services_->callbacks);
   Answer request = completion.request();
-  const Result<void> begun =
-      (*replica)->state().BeginSnapshot(completion, DeadlineTick(timeout));
+  const Result<void> begun = (*replica)->state().BeginSnapshot(completion, DeadlineTick(timeout));
   if (!begun) {
     completion.Complete(std::unexpected(begun.error()));
     return request;
@@ -197,9 +197,9 @@ Request<LeaderInfo> Host::RequestLeaderTransfer(ShardId shard, ReplicaId target,
                                             "only the leader can choose whom to hand over to"));
   }
   if (target && !members.voters.contains(target)) {
-    return Answer::Completed(drumbeat::Fail(
-        ErrorCode::kInvalidArgument,
-        "replica " + std::to_string(target.value()) + " is not a voting member"));
+    return Answer::Completed(
+        drumbeat::Fail(ErrorCode::kInvalidArgument,
+                       "replica " + std::to_string(target.value()) + " is not a voting member"));
   }
   internal::Completion<LeaderInfo> completion(services_->callbacks);
   Answer request = completion.request();

@@ -6,8 +6,9 @@
 #include <variant>
 #include <vector>
 
-#include "base/mutex.h"
 #include "drumbeat/types.h"
+
+#include "base/mutex.h"
 #include "raft/entry.h"
 #include "raft/message.h"
 

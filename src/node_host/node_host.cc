@@ -61,16 +61,15 @@ Result<std::unique_ptr<NodeHost::Impl>> NodeHost::Impl::Open(NodeHostConfig conf
   // port, before anything is written.
   auto folder = storage::DataFolder::OpenExisting(config.data_dir, identity);
   if (!folder) return std::unexpected(folder.error());
-  auto transport =
-      transport::MakeTcpTransport(TransportOptions(config), logger.For("transport"));
+  auto transport = transport::MakeTcpTransport(TransportOptions(config), logger.For("transport"));
   if (!transport) return std::unexpected(transport.error());
   if (*folder == nullptr) {
     folder = storage::DataFolder::Create(config.data_dir, identity);
     if (!folder) return std::unexpected(folder.error());
   }
-  auto stores = storage::OpenRocksDbStores({.directory = (*folder)->path() / "db",
-                                            .memory_bytes = config.log_store_memory_bytes},
-                                           logger.For("logdb"));
+  auto stores = storage::OpenRocksDbStores(
+      {.directory = (*folder)->path() / "db", .memory_bytes = config.log_store_memory_bytes},
+      logger.For("logdb"));
   if (!stores) return std::unexpected(stores.error());
   node_host::HostParts parts{.scheduler = node_host::MakeThreadScheduler(),
                              .folder = std::move(*folder),
@@ -131,8 +130,7 @@ Request<Index> NodeHost::ReadIndex(ShardId shard, std::chrono::milliseconds time
   return impl_->host->ReadIndex(shard, timeout);
 }
 
-Request<std::any> NodeHost::Read(ShardId shard, std::any query,
-                                 std::chrono::milliseconds timeout) {
+Request<std::any> NodeHost::Read(ShardId shard, std::any query, std::chrono::milliseconds timeout) {
   return impl_->host->Read(shard, std::move(query), timeout);
 }
 
@@ -140,8 +138,7 @@ Result<std::any> NodeHost::StaleRead(ShardId shard, const std::any& query) {
   return impl_->host->StaleRead(shard, query);
 }
 
-Request<Membership> NodeHost::GetShardMembership(ShardId shard,
-                                                 std::chrono::milliseconds timeout) {
+Request<Membership> NodeHost::GetShardMembership(ShardId shard, std::chrono::milliseconds timeout) {
   return impl_->host->GetShardMembership(shard, timeout);
 }
 

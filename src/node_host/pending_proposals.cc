@@ -26,21 +26,18 @@ bool IsChange(const PendingProposals::AnyCompletion& completion) {
 /// Why an applied entry is a failure to its proposer; nothing when it is not.
 std::optional<Error> FailureOf(AppliedEntry& entry) {
   switch (entry.outcome) {
-    case AppliedAs::kSessionUnknown:
-      return Error{ErrorCode::kSessionExpired, {}};
+    case AppliedAs::kSessionUnknown: return Error{ErrorCode::kSessionExpired, {}};
     case AppliedAs::kIgnored:
       return Error{ErrorCode::kInvalidSession, "the series was completed before"};
     case AppliedAs::kAlreadyRegistered:
       return Error{ErrorCode::kInvalidSession, "the session is registered already"};
-    case AppliedAs::kChangeRefused:
-      return Error{ErrorCode::kRejected, std::move(entry.refusal)};
-    default:
-      return std::nullopt;
+    case AppliedAs::kChangeRefused: return Error{ErrorCode::kRejected, std::move(entry.refusal)};
+    default: return std::nullopt;
   }
 }
 
-void CompleteApplied(PendingProposals::AnyCompletion completion, AppliedEntry& entry,
-                     ShardId shard, const Membership& members) {
+void CompleteApplied(PendingProposals::AnyCompletion completion, AppliedEntry& entry, ShardId shard,
+                     const Membership& members) {
   if (const std::optional<Error> failure = FailureOf(entry)) {
     CompleteWithError(std::move(completion), *failure);
     return;
@@ -102,8 +99,7 @@ PendingProposals::Slot* PendingProposals::Find(std::uint64_t key, std::uint64_t 
   const std::uint64_t number = key & kSlotMask;
   if (key == 0 || number >= slots_.size()) return nullptr;
   Slot& slot = slots_[number];
-  const bool same =
-      slot.key == key && slot.client_id == client_id && slot.series_id == series_id;
+  const bool same = slot.key == key && slot.client_id == client_id && slot.series_id == series_id;
   return same ? &slot : nullptr;
 }
 

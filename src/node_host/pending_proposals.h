@@ -9,12 +9,13 @@
 #include <variant>
 #include <vector>
 
-#include "base/mutex.h"
-#include "base/random.h"
 #include "drumbeat/error.h"
 #include "drumbeat/request.h"
 #include "drumbeat/session.h"
 #include "drumbeat/types.h"
+
+#include "base/mutex.h"
+#include "base/random.h"
 #include "raft/entry.h"
 #include "state_machine/runtime.h"
 
@@ -29,9 +30,9 @@ namespace drumbeat::node_host {
 /// Thread-safety: all functions from any thread. Requests are completed outside the lock.
 class PendingProposals {
  public:
-  using AnyCompletion = std::variant<internal::Completion<ApplyResult>,
-                                     internal::Completion<Session>, internal::Completion<void>,
-                                     internal::Completion<Membership>>;
+  using AnyCompletion =
+      std::variant<internal::Completion<ApplyResult>, internal::Completion<Session>,
+                   internal::Completion<void>, internal::Completion<Membership>>;
 
   PendingProposals(ShardId shard, std::size_t limit, std::uint64_t seed);
 

@@ -17,9 +17,9 @@ void FailAll(std::vector<PendingRead>& reads, const Error& error) {
 
 /// Moves the reads that were due before `tick` from `reads` to `late`.
 void TakeLate(std::vector<PendingRead>& reads, std::uint64_t tick, std::vector<PendingRead>& late) {
-  const auto first_late = std::stable_partition(
-      reads.begin(), reads.end(),
-      [tick](const PendingRead& read) { return read.deadline_tick >= tick; });
+  const auto first_late =
+      std::stable_partition(reads.begin(), reads.end(),
+                            [tick](const PendingRead& read) { return read.deadline_tick >= tick; });
   std::move(first_late, reads.end(), std::back_inserter(late));
   reads.erase(first_late, reads.end());
 }
@@ -121,8 +121,10 @@ void PendingReads::Close(const Error& reason) {
     const base::MutexLock lock(mutex_);
     if (!closed_) closed_ = reason;
     all = std::exchange(queued_, {});
-    for (auto& [context, reads] : rounds_) std::move(reads.begin(), reads.end(), std::back_inserter(all));
-    for (auto& [index, reads] : confirmed_) std::move(reads.begin(), reads.end(), std::back_inserter(all));
+    for (auto& [context, reads] : rounds_)
+      std::move(reads.begin(), reads.end(), std::back_inserter(all));
+    for (auto& [index, reads] : confirmed_)
+      std::move(reads.begin(), reads.end(), std::back_inserter(all));
     rounds_.clear();
     confirmed_.clear();
     waiting_ = 0;

@@ -10,11 +10,12 @@
 #include <variant>
 #include <vector>
 
-#include "base/mutex.h"
-#include "base/random.h"
 #include "drumbeat/error.h"
 #include "drumbeat/request.h"
 #include "drumbeat/types.h"
+
+#include "base/mutex.h"
+#include "base/random.h"
 #include "raft/message.h"
 
 namespace drumbeat::node_host {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "drumbeat/event_listener.h"
+
 #include "raft/log_reader.h"
 #include "storage/log_store.h"
 

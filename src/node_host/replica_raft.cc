@@ -30,14 +30,9 @@ raft::Options RaftOptions(const ReplicaConfig& config, std::uint64_t seed) {
   options.max_in_memory_log_bytes = config.max_in_memory_log_bytes;
   options.seed = seed;
   switch (config.role) {
-    case ReplicaRole::kVoter:
-      break;
-    case ReplicaRole::kNonVoting:
-      options.initial_role = raft::Role::kNonVoting;
-      break;
-    case ReplicaRole::kWitness:
-      options.initial_role = raft::Role::kWitness;
-      break;
+    case ReplicaRole::kVoter: break;
+    case ReplicaRole::kNonVoting: options.initial_role = raft::Role::kNonVoting; break;
+    case ReplicaRole::kWitness: options.initial_role = raft::Role::kWitness; break;
   }
   return options;
 }
@@ -48,8 +43,7 @@ Error DropError(raft::DropReason reason) {
       return {ErrorCode::kInProgress, "another change is under way"};
     case raft::DropReason::kBusy:
       return {ErrorCode::kBusy, "too much of the log is not applied yet"};
-    case raft::DropReason::kNoLeader:
-      break;
+    case raft::DropReason::kNoLeader: break;
   }
   return {ErrorCode::kNoLeader, {}};
 }
@@ -174,8 +168,8 @@ void ReplicaRaft::Handle(const ReplicaEvent& event) {
           DRUMBEAT_CHECK(cut.has_value(), "a log that cannot be cut is not to be trusted");
           raft_->SnapshotTaken(what.snapshot);
         } else if constexpr (std::is_same_v<T, SnapshotStreamEnded>) {
-          snapshot_statuses_.try_emplace(
-              what.to, DelayedStatus{own_ticks_ + what.delay_ticks, what.failed});
+          snapshot_statuses_.try_emplace(what.to,
+                                         DelayedStatus{own_ticks_ + what.delay_ticks, what.failed});
         } else if constexpr (std::is_same_v<T, PeerUnreachable>) {
           raft_->Unreachable(what.replica);
         } else if constexpr (std::is_same_v<T, TransferWanted>) {
@@ -285,9 +279,8 @@ void ReplicaRaft::NoteLeader(const raft::LeaderChange& change) {
     const auto context = state_.reads.StartRound(state_.services.now_tick.load());
     if (context) raft_->ReadIndex(*context);
   }
-  state_.services.events.Post([ref = state_.ref, leader](EventListener& listener) {
-    listener.LeaderChanged(ref, leader);
-  });
+  state_.services.events.Post(
+      [ref = state_.ref, leader](EventListener& listener) { listener.LeaderChanged(ref, leader); });
 }
 
 void ReplicaRaft::SendSnapshot(const raft::SendSnapshot& wanted) {
@@ -300,9 +293,9 @@ void ReplicaRaft::SendSnapshot(const raft::SendSnapshot& wanted) {
   const SnapshotRoute route{state_.ref.shard, state_.ref.replica, wanted.to,
                             services.deployment_id};
   const bool to_witness = applier_->runtime().membership().witnesses.contains(wanted.to);
-  auto chunks = to_witness ? WitnessChunks(route, wanted.snapshot,
-                                           services.scheduler.UnixNanoseconds())
-                           : StoredSnapshotChunks(services.snapshot_store, route);
+  auto chunks = to_witness
+                    ? WitnessChunks(route, wanted.snapshot, services.scheduler.UnixNanoseconds())
+                    : StoredSnapshotChunks(services.snapshot_store, route);
   const SnapshotEvent event{.replica = state_.ref,
                             .peer = wanted.to,
                             .index = wanted.snapshot.index,
@@ -311,7 +304,8 @@ void ReplicaRaft::SendSnapshot(const raft::SendSnapshot& wanted) {
                            std::to_string(event.index.value()) + " to " +
                            logging::Name(state_.ref.shard, wanted.to);
   services.transport.SendSnapshot(
-      address, std::move(chunks), [state = state_.shared_from_this(), event, what](Result<void> done) {
+      address, std::move(chunks),
+      [state = state_.shared_from_this(), event, what](Result<void> done) {
         const Services& shared = state->services;
         if (done) {
           shared.logger.For("transport").Info("sent " + what);

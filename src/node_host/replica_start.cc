@@ -21,8 +21,8 @@ std::string Words(const ReplicaRef& replica) {
 
 }  // namespace
 
-ReplicaStarter::ReplicaStarter(storage::LogStore& log_store,
-                               storage::SnapshotStore& snapshot_store, std::string raft_address)
+ReplicaStarter::ReplicaStarter(storage::LogStore& log_store, storage::SnapshotStore& snapshot_store,
+                               std::string raft_address)
     : log_store_(log_store),
       snapshot_store_(snapshot_store),
       raft_address_(std::move(raft_address)) {}
@@ -76,8 +76,7 @@ Result<MemberMap> ReplicaStarter::CheckMembers(const StartOptions& options,
   }
   if (self->second != raft_address_) {
     return Fail(ErrorCode::kInvalidArgument, "the initial members say " + self->second +
-                                                 " for this replica, its host is " +
-                                                 raft_address_);
+                                                 " for this replica, its host is " + raft_address_);
   }
   if (config.role != ReplicaRole::kVoter) {
     return Fail(ErrorCode::kInvalidArgument, "an initial member must be a voter");
@@ -140,8 +139,7 @@ Result<void> ReplicaStarter::WriteFoundingEntries(const ReplicaRef& replica,
   const std::vector<raft::Entry> entries = codec::BootstrapEntries(members);
   const std::array<storage::ReplicaUpdate, 1> updates{storage::ReplicaUpdate{
       .replica = replica,
-      .hard_state =
-          raft::HardState{.term = Term(1), .vote = {}, .commit = entries.back().index},
+      .hard_state = raft::HardState{.term = Term(1), .vote = {}, .commit = entries.back().index},
       .entries = entries}};
   return log_store_.Save(updates, storage::Sync::kYes);
 }
@@ -179,11 +177,11 @@ Result<bool> ReplicaStarter::SnapshotIsAhead(const ReplicaRef& replica, const Re
   return entry->front().term != start.snapshot.term;
 }
 
-Result<void> ReplicaStarter::RestartBehindSnapshot(const ReplicaRef& replica,
-                                                   ReplicaStart& start) {
+Result<void> ReplicaStarter::RestartBehindSnapshot(const ReplicaRef& replica, ReplicaStart& start) {
   const Index snapshot = start.snapshot.index;
   raft::HardState state = start.log.hard_state;
-  if (start.snapshot.term > state.term) state = {.term = start.snapshot.term, .vote = {}, .commit = {}};
+  if (start.snapshot.term > state.term)
+    state = {.term = start.snapshot.term, .vote = {}, .commit = {}};
   state.commit = snapshot;
   const std::array<storage::ReplicaUpdate, 1> updates{storage::ReplicaUpdate{
       .replica = replica, .hard_state = state, .restart_behind = start.snapshot}};

@@ -7,6 +7,7 @@
 #include "drumbeat/config.h"
 #include "drumbeat/error.h"
 #include "drumbeat/node_host.h"
+
 #include "node_host/replica_raft.h"
 #include "storage/log_store.h"
 #include "storage/snapshot_store.h"

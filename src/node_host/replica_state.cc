@@ -17,11 +17,10 @@ Error CallError(Life how, const Error& why) {
     case Life::kRemoved:
       return Error{ErrorCode::kReplicaRemoved, "this replica was removed from the group"};
     case Life::kFailed:
-      return Error{why.code == ErrorCode::kHostFailed ? ErrorCode::kHostFailed
-                                                      : ErrorCode::kReplicaFailed,
-                   std::string(why.text())};
-    default:
-      return Error{ErrorCode::kClosed, {}};
+      return Error{
+          why.code == ErrorCode::kHostFailed ? ErrorCode::kHostFailed : ErrorCode::kReplicaFailed,
+          std::string(why.text())};
+    default: return Error{ErrorCode::kClosed, {}};
   }
 }
 
@@ -75,10 +74,8 @@ bool ReplicaState::End(Life how, const Error& why) {
 
 std::optional<Error> ReplicaState::Refusal() const {
   switch (life()) {
-    case Life::kRunning:
-      return std::nullopt;
-    case Life::kLoading:
-      return Error{ErrorCode::kNotReady, {}};
+    case Life::kRunning: return std::nullopt;
+    case Life::kLoading: return Error{ErrorCode::kNotReady, {}};
     default: {
       const base::MutexLock lock(mutex_);
       return end_reason_;

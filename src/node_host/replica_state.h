@@ -6,11 +6,12 @@
 #include <memory>
 #include <optional>
 
-#include "base/mutex.h"
 #include "drumbeat/config.h"
 #include "drumbeat/error.h"
 #include "drumbeat/event_listener.h"
 #include "drumbeat/request.h"
+
+#include "base/mutex.h"
 #include "node_host/address_book.h"
 #include "node_host/inbox.h"
 #include "node_host/pending_proposals.h"
@@ -21,7 +22,7 @@ namespace drumbeat::node_host {
 
 /// Where a replica is in its life; it only moves down this list.
 enum class Life : std::uint8_t {
-  kLoading,   ///< the state machine is not loaded yet
+  kLoading,  ///< the state machine is not loaded yet
   kRunning,
   kStopping,  ///< asked to stop
   kFailed,    ///< stopped for good by an error of its own, or of what all share
@@ -68,7 +69,8 @@ class ReplicaState : public std::enable_shared_from_this<ReplicaState> {
   Index snapshot_index() const { return Index(snapshot_index_.load(std::memory_order_relaxed)); }
   void SetSnapshotIndex(Index index) { snapshot_index_.store(index.value()); }
 
-  // -- A received snapshot on its way into the state machine ---------------------------------------
+  // -- A received snapshot on its way into the state machine
+  // ---------------------------------------
 
   /// While one is, no other may arrive: it would replace the image that is about to be loaded.
   void InstallBegins() { installs_.fetch_add(1); }

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "drumbeat/error.h"
+
 #include "logging/logger.h"
 #include "node_host/callback_queue.h"
 #include "node_host/event_queue.h"

@@ -4,9 +4,10 @@
 #include <memory>
 #include <optional>
 
-#include "codec/chunk.h"
 #include "drumbeat/error.h"
 #include "drumbeat/event_listener.h"
+
+#include "codec/chunk.h"
 #include "storage/snapshot_store.h"
 #include "transport/transport.h"
 

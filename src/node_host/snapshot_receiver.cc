@@ -71,8 +71,7 @@ Result<std::shared_ptr<SnapshotReceiver::Stream>> SnapshotReceiver::Begin(
   return stream;
 }
 
-Result<SnapshotReceiver::Step> SnapshotReceiver::Append(Stream& stream,
-                                                        const codec::Chunk& chunk) {
+Result<SnapshotReceiver::Step> SnapshotReceiver::Append(Stream& stream, const codec::Chunk& chunk) {
   if (chunk.chunk_id != stream.next_chunk || chunk.from != stream.from) {
     return Fail(ErrorCode::kInvalidArgument, "it is not the next chunk of its stream");
   }

@@ -7,11 +7,12 @@
 #include <memory>
 #include <tuple>
 
+#include "drumbeat/error.h"
+#include "drumbeat/event_listener.h"
+
 #include "base/mutex.h"
 #include "codec/chunk.h"
 #include "codec/snapshot_image.h"
-#include "drumbeat/error.h"
-#include "drumbeat/event_listener.h"
 #include "storage/snapshot_store.h"
 
 namespace drumbeat::node_host {

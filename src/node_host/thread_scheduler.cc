@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <pthread.h>
-#include <signal.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <utility>
+
+#include <pthread.h>
+#include <signal.h>
 
 #include "node_host/scheduler.h"
 

@@ -9,8 +9,7 @@ WorkPool::WorkPool(Scheduler& scheduler, const std::string& name, std::size_t ta
   const base::MutexLock lock(mutex_);
   workers_.resize(tasks);
   for (std::size_t i = 0; i < tasks; ++i) {
-    workers_[i].task =
-        scheduler.Start(name + "-" + std::to_string(i), [this, i] { Pass(i); });
+    workers_[i].task = scheduler.Start(name + "-" + std::to_string(i), [this, i] { Pass(i); });
   }
 }
 

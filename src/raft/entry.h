@@ -3,8 +3,9 @@
 
 #include <cstdint>
 
-#include "base/bytes.h"
 #include "drumbeat/types.h"
+
+#include "base/bytes.h"
 
 namespace drumbeat::raft {
 

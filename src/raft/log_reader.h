@@ -7,6 +7,7 @@
 
 #include "drumbeat/error.h"
 #include "drumbeat/types.h"
+
 #include "raft/entry.h"
 
 namespace drumbeat::raft {

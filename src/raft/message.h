@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "drumbeat/types.h"
+
 #include "raft/entry.h"
 
 namespace drumbeat::raft {

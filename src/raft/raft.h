@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "drumbeat/types.h"
+
 #include "raft/entry.h"
 #include "raft/log_reader.h"
 #include "raft/membership.h"
@@ -16,7 +17,14 @@
 
 namespace drumbeat::raft {
 
-enum class Role : std::uint8_t { kFollower, kPreCandidate, kCandidate, kLeader, kNonVoting, kWitness };
+enum class Role : std::uint8_t {
+  kFollower,
+  kPreCandidate,
+  kCandidate,
+  kLeader,
+  kNonVoting,
+  kWitness
+};
 
 /// How one replica's protocol behaves; see ReplicaConfig in drumbeat/config.h for the meaning.
 struct Options {
@@ -53,9 +61,9 @@ struct StoredState {
 
 /// Proposals or reads that certainly had no effect: no leader, or a leader that hands over.
 enum class DropReason : std::uint8_t {
-  kNoLeader,         ///< nobody to pass it on to, or an election or a transfer is going on
-  kChangeInProgress, ///< a membership change while another one is not applied yet
-  kBusy,             ///< the log in memory is over its limit
+  kNoLeader,          ///< nobody to pass it on to, or an election or a transfer is going on
+  kChangeInProgress,  ///< a membership change while another one is not applied yet
+  kBusy,              ///< the log in memory is over its limit
 };
 struct DroppedProposal {
   Entry entry;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/connection.h"
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+
+#include <fcntl.h>
 
 namespace drumbeat::transport {
 namespace {

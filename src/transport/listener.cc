@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <system_error>
 #include <utility>
+
+#include <fcntl.h>
 
 #include "transport/connection.h"
 #include "transport/resolver.h"

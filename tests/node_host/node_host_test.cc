@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drumbeat/node_host.h"
 
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <future>
+
+#include <gtest/gtest.h>
 
 #include "test_cluster.h"
 
@@ -109,9 +109,9 @@ TEST(NodeHostTest, MembershipRulesRefuseWithAReason) {
   };
   EXPECT_EQ(code(host.RequestAddReplica(kShard, ReplicaId(2), spare, kTimeout).Get()),
             ErrorCode::kRejected);
-  EXPECT_EQ(code(host.RequestAddReplica(kShard, ReplicaId(9), cluster.Host(2).address, kTimeout)
-                     .Get()),
-            ErrorCode::kRejected);
+  EXPECT_EQ(
+      code(host.RequestAddReplica(kShard, ReplicaId(9), cluster.Host(2).address, kTimeout).Get()),
+      ErrorCode::kRejected);
   EXPECT_EQ(code(host.RequestAddReplica(kShard, ReplicaId(9), "nonsense", kTimeout).Get()),
             ErrorCode::kInvalidAddress);
   EXPECT_EQ(code(host.RequestAddReplica(kShard, ReplicaId(0), spare, kTimeout).Get()),
@@ -174,11 +174,11 @@ TEST(NodeHostTest, AFailingStateMachineStopsItsReplicaAlone) {
     other.shard_id = ShardId(7);
     StartOptions options;
     options.initial_members = cluster.Founders();
-    ASSERT_TRUE(cluster.At(1)
-                    .StartReplica(
-                        options,
-                        [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, other)
-                    .has_value());
+    ASSERT_TRUE(
+        cluster.At(1)
+            .StartReplica(
+                options, [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, other)
+            .has_value());
     const auto failed = cluster.Propose(1, how);
     ASSERT_FALSE(failed.has_value());
     EXPECT_EQ(failed.error().outcome(), Outcome::kUnknown);
@@ -203,9 +203,9 @@ TEST(NodeHostTest, BootstrapContradictionsAreRefused) {
   EXPECT_EQ(cluster.Start(1, true).error().code, ErrorCode::kBootstrapMismatch);
   ReplicaConfig other = cluster.Config(2);
   EXPECT_EQ(cluster.At(1)
-                .StartReplica({.initial_members = {}, .join = true},
-                              [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); },
-                              other)
+                .StartReplica(
+                    {.initial_members = {}, .join = true},
+                    [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, other)
                 .error()
                 .code,
             ErrorCode::kBootstrapMismatch);

@@ -163,8 +163,8 @@ void SafetyChecker::CheckPromises(TestReplica& replica, const Envelope& message)
     if (known->second != replica.id()) Fail("replica " + Text(replica.id()) + " voted twice");
   }
   const auto* reply = std::get_if<AppendReply>(&message.message);
-  // In an older term the log may have been cut for a newer leader since: the promise was kept for as
-  // long as it was owed. Whoever counts it held every vote of that newer term to the longer log.
+  // In an older term the log may have been cut for a newer leader since: the promise was kept for
+  // as long as it was owed. Whoever counts it held every vote of that newer term to the longer log.
   if (reply && !reply->rejected && durable.term == message.term && reply->index > disk.last()) {
     Fail("replica " + Text(replica.id()) + " acknowledged what is not durable");
   }

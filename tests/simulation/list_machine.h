@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "drumbeat/state_machine.h"
+
 #include "simulation/oracle.h"
 
 namespace drumbeat::simulation {

@@ -19,13 +19,15 @@ bool RunSeed(std::uint64_t seed, double& simulated_hours) {
   try {
     const Report report = Simulation(seed).Run();
     simulated_hours += static_cast<double>(report.simulated.count()) / 3.6e9;
-    std::printf("seed %llu: trace %016llx, %llu events, %llu writes, %llu reads, %llu leaders, %llu crashes\n",
-                static_cast<unsigned long long>(seed), static_cast<unsigned long long>(report.trace),
-                static_cast<unsigned long long>(report.events),
-                static_cast<unsigned long long>(report.writes),
-                static_cast<unsigned long long>(report.reads),
-                static_cast<unsigned long long>(report.leaders),
-                static_cast<unsigned long long>(report.crashes));
+    std::printf(
+        "seed %llu: trace %016llx, %llu events, %llu writes, %llu reads, %llu leaders, %llu "
+        "crashes\n",
+        static_cast<unsigned long long>(seed), static_cast<unsigned long long>(report.trace),
+        static_cast<unsigned long long>(report.events),
+        static_cast<unsigned long long>(report.writes),
+        static_cast<unsigned long long>(report.reads),
+        static_cast<unsigned long long>(report.leaders),
+        static_cast<unsigned long long>(report.crashes));
     return true;
   } catch (const std::exception& problem) {
     std::printf("seed %llu: BROKEN: %s\n", static_cast<unsigned long long>(seed), problem.what());
@@ -57,8 +59,9 @@ int main(int argc, char** argv) {
   for (; done < count && (seconds == 0 || spent() < seconds); ++done) {
     if (!RunSeed(first + done, hours)) ++broken;
   }
-  std::printf("%llu seeds, %llu broken; %.1f simulated hours in %.1f s: %.0f hours per hour of one core\n",
-              static_cast<unsigned long long>(done), static_cast<unsigned long long>(broken), hours,
-              spent(), hours * 3600 / spent());
+  std::printf(
+      "%llu seeds, %llu broken; %.1f simulated hours in %.1f s: %.0f hours per hour of one core\n",
+      static_cast<unsigned long long>(done), static_cast<unsigned long long>(broken), hours,
+      spent(), hours * 3600 / spent());
   return broken == 0 ? 0 : 1;
 }

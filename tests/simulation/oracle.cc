@@ -7,17 +7,18 @@
 namespace drumbeat::simulation {
 
 ListState Oracle::Append(const ListState& state, std::string_view command) {
-  const std::uint64_t mixed = (state.chain ^ std::hash<std::string_view>()(command)) *
-                              0x9e3779b97f4a7c15u;
+  const std::uint64_t mixed =
+      (state.chain ^ std::hash<std::string_view>()(command)) * 0x9e3779b97f4a7c15u;
   return {.count = state.count + 1, .chain = mixed ^ (mixed >> 29)};
 }
 
 void Oracle::CheckPrefix(const ListState& state, const char* whose) const {
-  if (state.count > list_.size()) return world_.Broken(std::string(whose) + " holds more than was applied");
+  if (state.count > list_.size())
+    return world_.Broken(std::string(whose) + " holds more than was applied");
   const std::uint64_t chain = state.count == 0 ? 0 : list_[state.count - 1].chain;
   if (chain != state.chain) {
     return world_.Broken(std::string(whose) + " with " + std::to_string(state.count) +
-                    " commands is not a prefix of the shard's history");
+                         " commands is not a prefix of the shard's history");
   }
 }
 
@@ -29,7 +30,7 @@ void Oracle::Applied(Index index, std::string_view command, const ListState& bef
     const Place& place = list_[after.count - 1];
     if (place.index != index || place.command != command) {
       return world_.Broken("two replicas applied different commands in place " +
-                      std::to_string(after.count));
+                           std::to_string(after.count));
     }
     return;
   }
@@ -68,7 +69,7 @@ void Oracle::ReadDone(std::uint64_t at_least, const ListState& seen) {
   CheckPrefix(seen, "a read");
   if (seen.count < at_least) {
     return world_.Broken("a read saw " + std::to_string(seen.count) + " commands, " +
-                    std::to_string(at_least) + " were acknowledged or read before it began");
+                         std::to_string(at_least) + " were acknowledged or read before it began");
   }
   acknowledged_ = std::max(acknowledged_, seen.count);
 }

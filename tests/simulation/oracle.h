@@ -11,6 +11,7 @@
 
 #include "drumbeat/event_listener.h"
 #include "drumbeat/types.h"
+
 #include "simulation/world.h"
 
 namespace drumbeat::simulation {

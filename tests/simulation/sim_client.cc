@@ -13,7 +13,11 @@ constexpr std::uint64_t kReadPercent = 40;
 
 SimClient::SimClient(World& world, Oracle& oracle, std::uint64_t id, bool with_session,
                      std::function<SimHost*()> pick)
-    : world_(world), oracle_(oracle), id_(id), with_session_(with_session), pick_(std::move(pick)) {}
+    : world_(world),
+      oracle_(oracle),
+      id_(id),
+      with_session_(with_session),
+      pick_(std::move(pick)) {}
 
 void SimClient::Run(microseconds period) {
   period_ = period;
@@ -80,12 +84,10 @@ void SimClient::WriteDone(const Result<ApplyResult>& result) {
 
 void SimClient::Read(SimHost& host) {
   const std::uint64_t at_least = oracle_.ReadBegins();
-  host.host()
-      .Read(SimHost::kShard, {}, kTimeout)
-      .Then([this, at_least](Result<std::any> seen) {
-        if (seen) oracle_.ReadDone(at_least, std::any_cast<ListState>(*seen));
-        Next();
-      });
+  host.host().Read(SimHost::kShard, {}, kTimeout).Then([this, at_least](Result<std::any> seen) {
+    if (seen) oracle_.ReadDone(at_least, std::any_cast<ListState>(*seen));
+    Next();
+  });
 }
 
 }  // namespace drumbeat::simulation

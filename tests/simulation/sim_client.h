@@ -8,6 +8,7 @@
 #include <string>
 
 #include "drumbeat/session.h"
+
 #include "simulation/oracle.h"
 #include "simulation/sim_host.h"
 #include "simulation/world.h"

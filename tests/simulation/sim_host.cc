@@ -42,7 +42,7 @@ class SimHost::Listener : public EventListener {
                           error.code == ErrorCode::kWriteFailed || host_.disk_fault_percent > 0;
     if (!expected) {
       host_.world_.Broken("replica " + std::to_string(replica.replica.value()) +
-                      " failed: " + std::string(error.text()));
+                          " failed: " + std::string(error.text()));
     }
   }
   void ReplicaRemoved(const ReplicaRef&) override { host_.removed_ = true; }
@@ -92,14 +92,14 @@ void SimHost::Start(bool join) {
   config.engine_workers = 1;
   config.apply_workers = 2;
   config.listener = std::make_shared<Listener>(*this);
-  node_host::HostParts parts{
-      .scheduler = std::move(scheduler),
-      .folder = nullptr,
-      .stores = std::move(*stores),
-      .transport = network_.Join(address_),
-      .logger = logging::Logger(std::make_shared<SimSink>(world_, id_), LogLevel::kInfo, "drumbeat"),
-      .id = "host" + std::to_string(id_),
-      .seed = world_.random.Next()};
+  node_host::HostParts parts{.scheduler = std::move(scheduler),
+                             .folder = nullptr,
+                             .stores = std::move(*stores),
+                             .transport = network_.Join(address_),
+                             .logger = logging::Logger(std::make_shared<SimSink>(world_, id_),
+                                                       LogLevel::kInfo, "drumbeat"),
+                             .id = "host" + std::to_string(id_),
+                             .seed = world_.random.Next()};
   auto host = node_host::Host::Start(config, std::move(parts));
   if (!host) throw Violation("a host does not start: " + std::string(host.error().text()));
   host_ = std::move(*host);

@@ -58,8 +58,7 @@ class SimTransport : public transport::Transport {
   std::string listen_address() const override { return address_; }
 
   void Receive(const std::string& batch) {
-    Result<codec::MessageBatch> decoded =
-        codec::DecodeMessageBatch(base::Bytes::Copy(batch));
+    Result<codec::MessageBatch> decoded = codec::DecodeMessageBatch(base::Bytes::Copy(batch));
     if (!decoded || decoded->refused > 0) throw Violation("a host sent what no host may send");
     handler_->OnMessages(decoded->source_address, std::move(decoded->messages));
   }

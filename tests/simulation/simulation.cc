@@ -69,8 +69,8 @@ Report Simulation::Run() {
   for (std::size_t i = 0; i < plan_.founders; ++i) hosts_[i]->Start(false);
   network_.faults = plan_.network;
   for (std::uint64_t id = 0; id < kClients; ++id) {
-    clients_.push_back(std::make_unique<SimClient>(world_, oracle_, id, id % 2 == 0,
-                                                   [this] { return Pick(); }));
+    clients_.push_back(
+        std::make_unique<SimClient>(world_, oracle_, id, id % 2 == 0, [this] { return Pick(); }));
     clients_.back()->Run(milliseconds(400));
   }
   Nemesis();
@@ -91,7 +91,8 @@ Report Simulation::Run() {
   return report;
 }
 
-// -- Faults ----------------------------------------------------------------------------------------
+// -- Faults
+// ----------------------------------------------------------------------------------------
 
 void Simulation::Nemesis() {
   world_.After(world_.Between(milliseconds(200), seconds(6)), [this] {
@@ -173,9 +174,10 @@ void Simulation::ChangeMembers() {
   if (i < plan_.founders) {
     // A shard of three may lose one founder, a shard of five two.
     if (id.value() > plan_.founders / 2) return;
-    host->host().RequestChange(SimHost::kShard,
-                               {.type = raft::ConfigChangeType::kRemove, .replica = id, .address = {}},
-                               milliseconds(3000))
+    host->host()
+        .RequestChange(SimHost::kShard,
+                       {.type = raft::ConfigChangeType::kRemove, .replica = id, .address = {}},
+                       milliseconds(3000))
         .Then([](auto) {});
     return;
   }
@@ -201,7 +203,8 @@ void Simulation::RestartBroken() {
   }
 }
 
-// -- Peace -----------------------------------------------------------------------------------------
+// -- Peace
+// -----------------------------------------------------------------------------------------
 
 void Simulation::Heal() {
   peace_ = true;
@@ -241,8 +244,7 @@ bool Simulation::Converged() {
   return std::ranges::all_of(members, [&](SimHost* member) {
     const auto info = member->host().GetReplicaInfo(SimHost::kShard);
     return info && info->ready && info->applied == first->applied &&
-           info->membership == first->membership &&
-           member->state() == members.front()->state() &&
+           info->membership == first->membership && member->state() == members.front()->state() &&
            member->state().count == oracle_.length();
   });
 }
