@@ -35,7 +35,7 @@ class FakeShardClient final : public ShardClient {
   }
 
   // The answers to come; the last one is for all further calls, none means Ok().
-  std::deque<Answer> read_index, read, get_session, propose, change;
+  std::deque<Answer> read_index, read, get_session, close_session, propose, change;
   std::uint64_t count = 0;
   // What was asked, in order: "read index", "propose 1/1 text" (client id / series), ...
   std::vector<std::string> calls;
@@ -59,9 +59,9 @@ class FakeShardClient final : public ShardClient {
     if (!taken) return std::unexpected(taken.error());
     return drumbeat::Session::Registered(drumbeat::ShardId(128), ++sessions_);
   }
-  drumbeat::Result<void> SyncCloseSession(const drumbeat::Session& session, Milliseconds) override {
-    calls.push_back("close session " + std::to_string(session.client_id()));
-    return {};
+  drumbeat::Result<void> SyncCloseSession(const drumbeat::Session& session,
+                                          Milliseconds timeout) override {
+    return Take(close_session, timeout, "close session " + std::to_string(session.client_id()));
   }
   drumbeat::Result<void> SyncPropose(const drumbeat::Session& session, std::string_view message,
                                      Milliseconds timeout) override {

@@ -98,6 +98,22 @@ TEST_F(ProposerTest, AnOpenOutcomeIsSaidAndGivesTheSessionUp) {
   EXPECT_GE(CallsOf("propose 1/1 hi"), 3);
 
   client_.propose.clear();
+  client_.calls.clear();
+  EXPECT_EQ(Propose("on"), "");
+  EXPECT_EQ(client_.calls,
+            (Calls{"read index", "close session 1", "get session", "propose 2/1 on"}));
+}
+
+TEST_F(ProposerTest, WhatMayStillBeAppliedNeverComesAfterALaterMessage) {
+  client_.propose = {Fake::Hangs()};
+  Propose("hi");
+  client_.propose.clear();
+  client_.calls.clear();
+  client_.close_session = {Fake::Hangs()};
+  EXPECT_EQ(Propose("on"), "failed to get a proposal session, timeout");
+  EXPECT_EQ(CallsOf("get session"), 0);
+  // Gone already: an earlier attempt closed it.
+  client_.close_session = {Fake::Fails(ErrorCode::kSessionExpired)};
   EXPECT_EQ(Propose("on"), "");
   EXPECT_EQ(client_.calls.back(), "propose 2/1 on");
 }

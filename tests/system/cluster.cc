@@ -153,7 +153,8 @@ std::optional<std::uint64_t> Cluster::Say(int typed, const std::string& message,
       ADD_FAILURE() << "replica " << reader << " does not print '" << message << "' typed at "
                     << typed << "; its stdout:\n"
                     << replica(reader).out().Tail() << "its stderr:\n"
-                    << replica(reader).err().Tail() << "the stderr of replica " << typed << ":\n"
+                    << replica(reader).err().Tail() << "the stdout of replica " << typed << ":\n"
+                    << replica(typed).out().Tail() << "its stderr:\n"
                     << replica(typed).err().Tail();
       return std::nullopt;
     }

@@ -94,6 +94,7 @@ void Proposer::Close(milliseconds limit) {
 Result<void> Proposer::Prepare() {
   const Clock::time_point deadline = client_.Now() + limits_.session;
   if (Result<void> led = AwaitLeader(client_, deadline, limits_); !led) return led;
+  if (Result<void> closed = CloseGivenUp(deadline); !closed) return closed;
   Attempts attempts(deadline, limits_);
   while (!session_) {
     if (client_.Now() >= deadline) return Fail(ErrorCode::kTimeout);
@@ -104,6 +105,22 @@ Result<void> Proposer::Prepare() {
       client_.Pause(limits_.pause);
     } else {
       return std::unexpected(std::move(session.error()));
+    }
+  }
+  return {};
+}
+
+Result<void> Proposer::CloseGivenUp(Clock::time_point deadline) {
+  Attempts attempts(deadline, limits_);
+  while (given_up_) {
+    if (client_.Now() >= deadline) return Fail(ErrorCode::kTimeout);
+    Result<void> closed = client_.SyncCloseSession(*given_up_, attempts.Next(client_));
+    if (closed || closed.error().code == ErrorCode::kSessionExpired) {
+      given_up_.reset();
+    } else if (closed.error().retryable()) {
+      client_.Pause(limits_.pause);
+    } else {
+      return closed;
     }
   }
   return {};
@@ -126,6 +143,7 @@ Result<void> Proposer::ProposeWithRetries(std::string_view message) {
     client_.Pause(limits_.pause);
   }
   // A series whose outcome is open is never used for another message.
+  if (unknown) given_up_ = session_;
   if (unknown || last.code == ErrorCode::kSessionExpired) session_.reset();
   if (unknown) return std::unexpected(*unknown);
   return std::unexpected(last);

@@ -40,7 +40,8 @@ drumbeat::Result<void> AwaitLeader(ShardClient& client, ShardClient::Clock::time
 std::string Describe(const drumbeat::Error& error, std::string_view what);
 
 /// Proposes messages one by one, each exactly once, whatever happens to leaders on the way: all
-/// attempts of a message use one series number of a registered client session.
+/// attempts of a message use one series number of a registered client session. In order, too: what
+/// may still be applied is applied before the next message, or never.
 class Proposer {
  public:
   explicit Proposer(ShardClient& client, LineLimits limits = {});
@@ -54,12 +55,15 @@ class Proposer {
  private:
   /// Gets a proposal session: a confirmed leader, and a registered session.
   drumbeat::Result<void> Prepare();
+  /// Unregisters the session that was given up: its last message was applied by then, or never is.
+  drumbeat::Result<void> CloseGivenUp(ShardClient::Clock::time_point deadline);
   /// One series, as many attempts as the time allows.
   drumbeat::Result<void> ProposeWithRetries(std::string_view message);
 
   ShardClient& client_;
   const LineLimits limits_;
   std::optional<drumbeat::Session> session_;
+  std::optional<drumbeat::Session> given_up_;  // with a message whose outcome is open
 };
 
 }  // namespace helloworld
