@@ -207,10 +207,12 @@ bool Core::SendAppend(MemberProgress& member, std::uint64_t max_bytes) {
   }
   const std::uint64_t bytes = SizeOf(*entries);
   const Index last = previous + entries->size();
-  if (member.kind() == MemberKind::kWitness) ReduceForWitness(*entries);
-  // Before the own save, unless nothing but that save makes them committed (a quorum of one), or
-  // the term itself might be used again after a crash.
-  const bool early = !Alone() && durable_term_ == term_;
+  // Before the own save, unless nothing but that save makes them committed (a quorum of one), the
+  // term itself might be used again after a crash, or the member is a witness: what it has longer
+  // than every voter, it would refuse them its vote for, and nobody could ever bring it back.
+  const bool witness = member.kind() == MemberKind::kWitness;
+  const bool early = !Alone() && !witness && durable_term_ == term_;
+  if (witness) ReduceForWitness(*entries);
   auto& messages = early ? out_.messages_now : out_.messages_after_save;
   messages.push_back({.shard = options_.shard,
                       .from = options_.replica,

@@ -190,6 +190,30 @@ TEST(ReplicationTest, AQuorumOfOneSendsOnlyAfterItsSave) {
   EXPECT_EQ(shard[1].Take().committed.size(), 1u);
 }
 
+TEST(ReplicationTest, AWitnessIsSentOnlyWhatIsSaved) {
+  TestShard shard(Members({1, 2}, {}, {3}));
+  ASSERT_TRUE(shard.Elect(1));
+  shard.raft(1).Propose({Command("a")});
+  const Output output = shard[1].Take();
+  ASSERT_EQ(output.messages_now.size(), 1u);
+  EXPECT_EQ(output.messages_now[0].to, ReplicaId{2});
+  const auto later = Only<AppendEntries>(output.messages_after_save);
+  ASSERT_EQ(later.size(), 1u);
+  EXPECT_EQ(later[0].to, ReplicaId{3});
+}
+
+// With the longer log, the witness would refuse the only one who can ever lead.
+TEST(ReplicationTest, ACrashBeforeTheSaveLeavesNoWitnessAheadOfItsOnlyVoter) {
+  TestShard shard(Members({1}, {}, {2}));
+  ASSERT_TRUE(shard.Elect(1));
+  shard.raft(1).Propose({Command("a")});
+  for (Envelope& message : shard[1].Take().messages_now) shard.Deliver(std::move(message));
+  shard[1].Crash();
+  shard[1].Start();
+  shard.Settle();
+  EXPECT_EQ(shard.WaitForLeader(), 1u);
+}
+
 TEST(ReplicationTest, AFollowerSavesBeforeItAcknowledges) {
   TestShard shard(3);
   ASSERT_TRUE(shard.Elect(1));
