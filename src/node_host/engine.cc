@@ -51,6 +51,7 @@ void EngineWorker::Round() {
     }
     for (const auto& replica : writing_) replica->raft().SendNow();
     services_.transport.Flush();
+    for (const auto& replica : writing_) replica->raft().ApplyDurable();
     if (!Save()) return;
     for (const auto& replica : writing_) replica->raft().Finish();
     services_.transport.Flush();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -198,6 +199,20 @@ void ReplicaRaft::SendAll(std::vector<raft::Envelope>& messages) {
     if (!address.empty()) state_.services.transport.Send(address, std::move(message));
   }
   messages.clear();
+}
+
+void ReplicaRaft::ApplyDurable() {
+  std::vector<raft::Entry>& committed = output_.committed;
+  if (committed.empty() || output_.received_snapshot) return;
+  const auto end = output_.entries.empty()
+                       ? committed.end()
+                       : std::ranges::lower_bound(committed, output_.entries.front().index, {},
+                                                  &raft::Entry::index);
+  if (end == committed.begin()) return;
+  std::vector<raft::Entry> durable(std::make_move_iterator(committed.begin()),
+                                   std::make_move_iterator(end));
+  committed.erase(committed.begin(), end);
+  applier_->Apply(std::move(durable));
 }
 
 bool ReplicaRaft::AddUpdate(std::vector<storage::ReplicaUpdate>& updates) {

@@ -26,8 +26,8 @@ struct ReplicaStart {
 };
 
 /// The side of a replica that runs its Raft. An engine worker calls, in this order and only on its
-/// own thread: TakeInputs(), TakeOutput(), then for an output SendNow(), AddUpdate(), the write
-/// that covers it, Finish().
+/// own thread: TakeInputs(), TakeOutput(), then for an output SendNow(), ApplyDurable(),
+/// AddUpdate(), the write that covers it, Finish().
 ///
 /// A broken invariant or an unreadable log ends this replica alone: every step returns normally
 /// and the next TakeInputs() says that it is over.
@@ -42,6 +42,8 @@ class ReplicaRaft {
   bool TakeOutput();
   /// Sends what may go before the write.
   void SendNow();
+  /// Hands over what is committed and already durable here, so that it does not wait for the write.
+  void ApplyDurable();
   /// Adds what must be written, if anything. True: the write must be synced.
   bool AddUpdate(std::vector<storage::ReplicaUpdate>& updates);
   /// The write succeeded: tells Raft, sends, hands over what was committed.
