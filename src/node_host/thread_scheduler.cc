@@ -5,40 +5,16 @@
 #include <thread>
 #include <utility>
 
-#include <pthread.h>
-#include <signal.h>
-
+#include "base/thread.h"
 #include "node_host/scheduler.h"
 
 namespace drumbeat::node_host {
 namespace {
 
-/// Blocks all signals while a thread is started, so that it inherits the mask: signals are the
-/// program's affair, not the library's.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
-
-std::thread StartThread(const std::string& name, std::function<void()> body) {
-  const SignalsBlocked blocked;
-  std::thread thread(std::move(body));
-  ::pthread_setname_np(thread.native_handle(), name.substr(0, 15).c_str());
-  return thread;
-}
-
 class ThreadTask : public Task {
  public:
   ThreadTask(const std::string& name, std::function<void()> pass)
-      : pass_(std::move(pass)), thread_(StartThread(name, [this] { Run(); })) {}
+      : pass_(std::move(pass)), thread_(base::StartThread(name, [this] { Run(); })) {}
 
   ~ThreadTask() override {
     stop_.store(true);
@@ -47,22 +23,34 @@ class ThreadTask : public Task {
   }
 
   void Wake() override {
-    // Only the sleeper pays for a system call; a task that is awake sees the flag by itself.
-    if (wakes_.exchange(1) == 0) wakes_.notify_one();
+    // Only a sleeper costs a system call; a task that is awake sees the flag by itself.
+    if (woken_.exchange(true)) return;
+    {
+      const std::lock_guard lock(mutex_);
+    }  // it sleeps by now, or has yet to look at the flag
+    sleeper_.notify_one();
   }
 
  private:
   void Run() {
     while (true) {
-      wakes_.wait(0);
-      wakes_.store(0);
+      Sleep();
       if (stop_.load()) return;
       pass_();
     }
   }
 
+  // Not std::atomic::wait(): it yields several times first, which costs others their cores.
+  void Sleep() {
+    if (woken_.exchange(false)) return;
+    std::unique_lock lock(mutex_);
+    sleeper_.wait(lock, [this] { return woken_.exchange(false); });
+  }
+
   std::function<void()> pass_;
-  std::atomic<int> wakes_{0};
+  std::mutex mutex_;
+  std::condition_variable sleeper_;
+  std::atomic<bool> woken_{false};
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };
@@ -71,7 +59,9 @@ class PeriodicTask : public Task {
  public:
   PeriodicTask(const std::string& name, std::chrono::milliseconds period,
                std::function<void()> pass)
-      : period_(period), pass_(std::move(pass)), thread_(StartThread(name, [this] { Run(); })) {}
+      : period_(period),
+        pass_(std::move(pass)),
+        thread_(base::StartThread(name, [this] { Run(); })) {}
 
   ~PeriodicTask() override {
     {

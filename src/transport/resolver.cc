@@ -10,7 +10,7 @@
 #include <netdb.h>
 
 #include "base/mutex.h"
-#include "transport/thread.h"
+#include "base/thread.h"
 
 namespace drumbeat::transport {
 
@@ -86,7 +86,7 @@ void Resolver::Resolve(const HostPort& target, Done done) {
     ++state_->threads;
   }
   try {
-    StartThread([state = state_] { Work(state); }).detach();
+    base::StartThread("db-resolver", [state = state_] { Work(state); }).detach();
   } catch (const std::system_error&) {
     // Whoever waits gives up by its own time limit; the next lookup tries again.
     base::MutexLock lock(state_->mutex);

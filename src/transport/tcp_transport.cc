@@ -14,12 +14,12 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "transport/listener.h"
 #include "transport/tcp_acceptor.h"
 #include "transport/tcp_context.h"
 #include "transport/tcp_link.h"
 #include "transport/tcp_snapshot.h"
-#include "transport/thread.h"
 
 namespace drumbeat::transport {
 namespace {
@@ -56,7 +56,7 @@ class TcpTransport : public Transport {
   Result<void> StartThreads() DRUMBEAT_REQUIRES(lifecycle_mutex_);
   /// Sets the phase to `next` if it is `before`; else returns false.
   bool Advance(Phase before, Phase next);
-  std::thread Run(asio::io_context& io);
+  std::thread Run(const char* name, asio::io_context& io);
   /// Null when there are too many.
   std::shared_ptr<TcpLink> LinkTo(const std::string& address);
   std::vector<std::shared_ptr<TcpLink>> AllLinks();
@@ -147,12 +147,15 @@ bool TcpTransport::Advance(Phase before, Phase next) {
 }
 
 Result<void> TcpTransport::StartThreads() {
-  const auto contexts = {&context_.chunks_in, &context_.chunks_out, &context_.io};
-  for (asio::io_context* io : contexts) guards_.push_back(asio::make_work_guard(*io));
+  const std::pair<const char*, asio::io_context*> contexts[] = {
+      {"db-chunks-in", &context_.chunks_in},
+      {"db-chunks-out", &context_.chunks_out},
+      {"db-io", &context_.io}};
+  for (const auto& [name, io] : contexts) guards_.push_back(asio::make_work_guard(*io));
   try {
-    for (asio::io_context* io : contexts) threads_.push_back(Run(*io));
+    for (const auto& [name, io] : contexts) threads_.push_back(Run(name, *io));
   } catch (const std::system_error& error) {
-    for (asio::io_context* io : contexts) io->stop();
+    for (const auto& [name, io] : contexts) io->stop();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
     return Fail(ErrorCode::kStorage, std::string("cannot start a thread: ") + error.what());
@@ -160,8 +163,8 @@ Result<void> TcpTransport::StartThreads() {
   return {};
 }
 
-std::thread TcpTransport::Run(asio::io_context& io) {
-  return StartThread([this, &io] {
+std::thread TcpTransport::Run(const char* name, asio::io_context& io) {
+  return base::StartThread(name, [this, &io] {
     while (!io.stopped()) {
       try {
         io.run();
