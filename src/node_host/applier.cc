@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "codec/snapshot_image.h"
+#include "node_host/callback_queue.h"
 
 namespace drumbeat::node_host {
 namespace {
@@ -179,6 +180,7 @@ void Applier::Do(ApplyTask& task) {
   // Clients hear of what was applied even when a later entry failed, and before the Raft hears of
   // a removal of this replica, which ends all requests.
   const bool has_change = std::ranges::any_of(outcomes_, IsChange);
+  const CallbackQueue::Batch batch(*state_.services.callbacks);
   state_.proposals.Applied(outcomes_, has_change ? runtime_->membership() : Membership());
   if (has_change) TellRaft(outcomes_);
   if (!outcomes_.empty()) {

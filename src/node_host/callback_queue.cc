@@ -21,19 +21,34 @@ void CallbackQueue::Stop() {
 }
 
 void CallbackQueue::Run(std::move_only_function<void()> callback) {
-  bool was_empty = false;
+  bool wake = false;
   {
     const base::MutexLock lock(mutex_);
     if (running_) {
-      was_empty = queue_.empty();
+      wake = queue_.empty() && batches_ == 0;
       queue_.push_back(std::move(callback));
     }
   }
   if (callback) {
     callback();
-  } else if (was_empty) {
+  } else if (wake) {
     task_->Wake();
   }
+}
+
+void CallbackQueue::Hold() {
+  const base::MutexLock lock(mutex_);
+  ++batches_;
+}
+
+void CallbackQueue::Release() {
+  bool wake = false;
+  {
+    const base::MutexLock lock(mutex_);
+    --batches_;
+    wake = running_ && !queue_.empty();
+  }
+  if (wake) task_->Wake();
 }
 
 void CallbackQueue::Drain() {

@@ -23,11 +23,28 @@ class CallbackQueue : public internal::CallbackExecutor {
 
   void Run(std::move_only_function<void()> callback) override;
 
+  /// While it lives, callbacks that are handed in gather; at its end they begin to run. So the
+  /// callbacks of one batch of applied entries wake their task once, and what they propose next
+  /// comes as one batch, too. For moments, not for waits.
+  class Batch {
+   public:
+    explicit Batch(CallbackQueue& queue) : queue_(queue) { queue_.Hold(); }
+    ~Batch() { queue_.Release(); }
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+
+   private:
+    CallbackQueue& queue_;
+  };
+
  private:
   void Drain();
+  void Hold();
+  void Release();
 
   std::unique_ptr<Task> task_;
   base::Mutex mutex_;
+  int batches_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
   bool running_ DRUMBEAT_GUARDED_BY(mutex_) = false;
   std::vector<std::move_only_function<void()>> queue_ DRUMBEAT_GUARDED_BY(mutex_);
 };
