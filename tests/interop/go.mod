@@ -1,6 +1,6 @@
 module drumbeat/interop
 
-go 1.26
+go 1.19
 
 require (
 	github.com/anishathalye/porcupine v1.3.1

@@ -5,7 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"math/rand"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,12 +48,14 @@ func (r *run) startLoad(clients int, readers, writers []*node) *load {
 
 func (r *run) startLoadOn(id uint64, clients int, readers, writers []*node) *load {
 	l := &load{run: r, shard: id, readers: readers, writers: writers, stopping: make(chan struct{})}
-	seed := r.random.Uint64()
-	for client := range clients {
-		l.clients.Go(func() {
-			c := &loadClient{load: l, id: client, random: rand.New(rand.NewPCG(seed, uint64(client)))}
+	seed := r.random.Int63()
+	for client := 0; client < clients; client++ {
+		c := &loadClient{load: l, id: client, random: rand.New(rand.NewSource(seed + int64(client)))}
+		l.clients.Add(1)
+		go func() {
+			defer l.clients.Done()
 			c.work()
-		})
+		}()
 	}
 	return l
 }
@@ -143,7 +145,7 @@ func (c *loadClient) work() {
 				c.load.mutex.Unlock()
 			}
 			return
-		case <-time.After(time.Duration(1+c.random.IntN(15)) * time.Millisecond):
+		case <-time.After(time.Duration(1+c.random.Intn(15)) * time.Millisecond):
 		}
 		c.step(number)
 	}
@@ -154,12 +156,12 @@ func (c *loadClient) step(number int) {
 	generation := c.load.issued.Add(1) / 150
 	op := operation{
 		client: c.id,
-		key:    fmt.Sprintf("k%d-%d", generation, c.random.IntN(3)),
+		key:    fmt.Sprintf("k%d-%d", generation, c.random.Intn(3)),
 		value:  fmt.Sprintf("%d.%d;", c.id, number),
 		call:   time.Now(),
 	}
 	happened := true
-	switch dice := c.random.IntN(10); {
+	switch dice := c.random.Intn(10); {
 	case dice < 4:
 		op.kind = opGet
 		happened = c.get(&op)
@@ -186,7 +188,7 @@ func (c *loadClient) some(write bool) *node {
 		nodes = c.load.writers
 	}
 	c.load.mutex.Unlock()
-	return nodes[c.random.IntN(len(nodes))]
+	return nodes[c.random.Intn(len(nodes))]
 }
 
 // wrong records an error that no fault explains.
@@ -211,7 +213,7 @@ func (c *loadClient) get(op *operation) bool {
 // write proposes with a registered session, or now and then without one. It reports false when
 // the proposal certainly did not happen.
 func (c *loadClient) write(op *operation, command pipe.Bytes) bool {
-	if c.random.IntN(5) == 0 {
+	if c.random.Intn(5) == 0 {
 		reply, err := c.some(true).call(pipe.Request{Cmd: "propose", Shard: c.load.shard, Command: command,
 			TimeoutMs: uint64(attempt / time.Millisecond)})
 		if err != nil {

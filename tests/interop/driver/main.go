@@ -8,7 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
+	"math/rand"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -40,7 +40,7 @@ func parseOptions() (*options, error) {
 	flag.StringVar(&o.example, "example", "", "path of example-helloworld; without it that scenario is skipped")
 	filter := flag.String("run", ".", "scenarios to run, a regular expression on name/majority-minority/leader")
 	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano()%1e9, "seed of all random choices")
-	flag.DurationVar(&o.duration, "duration", 20*time.Second, "length of the scenarios with random faults")
+	flag.DurationVar(&o.duration, "duration", 2*time.Minute, "length of the scenario with random faults")
 	flag.Uint64Var(&o.tickMs, "tick", 40, "tick of all nodes in milliseconds")
 	flag.BoolVar(&o.quick, "quick", false, "smaller snapshots, shorter loads, fewer variants")
 	flag.BoolVar(&o.verbose, "v", false, "print steps")
@@ -187,7 +187,7 @@ func (o *options) newRun(network *network, s *scenario, v variant) (*run, error)
 		return nil, err
 	}
 	r := &run{options: *o, network: network, dir: dir, major: v.major, minor: v.minor, lead: v.lead, losses: s.losses,
-		random: rand.New(rand.NewPCG(uint64(o.seed), uint64(len(s.name))))}
+		random: rand.New(rand.NewSource(o.seed + int64(len(s.name))))}
 	r.settings = pipe.Request{ElectionTicks: 10, HeartbeatTicks: 1, CheckQuorum: true, CompactionOverhead: 20}
 	return r, nil
 }

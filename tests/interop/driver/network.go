@@ -121,7 +121,7 @@ func (n *network) traffic() traffic {
 	if err != nil {
 		return traffic{}
 	}
-	for line := range strings.Lines(string(text)) {
+	for _, line := range strings.Split(string(text), "\n") {
 		if name, rest, ok := strings.Cut(strings.TrimSpace(line), ":"); ok && name == "lo" {
 			fields := strings.Fields(rest)
 			bytes, _ := strconv.ParseUint(fields[0], 10, 64)

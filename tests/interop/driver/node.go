@@ -205,9 +205,9 @@ func (n *node) inspectLog(losses bool) []string {
 	if err != nil {
 		return nil
 	}
-	text, n.inspected = text[min(n.inspected, len(text)):], len(text)
+	text, n.inspected = text[least(n.inspected, len(text)):], len(text)
 	var bad []string
-	for line := range strings.Lines(string(text)) {
+	for _, line := range strings.Split(string(text), "\n") {
 		defect := badLine.MatchString(line) || errorLine.MatchString(line) && !(losses && lossLine.MatchString(line))
 		if defect && len(bad) < 10 {
 			bad = append(bad, strings.TrimSpace(line))
@@ -219,5 +219,5 @@ func (n *node) inspectLog(losses bool) []string {
 func tail(path string, lines int) string {
 	text, _ := os.ReadFile(path)
 	all := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return "    | " + strings.Join(all[max(0, len(all)-lines):], "\n    | ")
+	return "    | " + strings.Join(all[most(0, len(all)-lines):], "\n    | ")
 }

@@ -4,7 +4,7 @@ package main
 
 import (
 	"fmt"
-	"math/rand/v2"
+	"math/rand"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,7 +139,7 @@ func (r *run) foundShard(id uint64, nodes []*node, settings pipe.Request) {
 func (r *run) each(nodes []*node, f func(*node) error) {
 	errs := make(chan error, len(nodes))
 	for _, n := range nodes {
-		go func() { errs <- f(n) }()
+		go func(n *node) { errs <- f(n) }(n)
 	}
 	var first error
 	for range nodes {
@@ -201,7 +201,7 @@ func (r *run) makeLeader(target *node, nodes []*node) time.Duration {
 				n.call(pipe.Request{Cmd: "transfer", Shard: shard, Replica: target.replica, TimeoutMs: 1000})
 			}
 		}
-		for range 30 {
+		for i := 0; i < 30; i++ {
 			if leader = r.leaderOf(shard, nodes); leader == target.replica {
 				return nil
 			}

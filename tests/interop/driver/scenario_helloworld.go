@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -104,21 +103,21 @@ func helloworld(r *run) {
 		all = append(all, t)
 		return t
 	}
-	for i, kind := range []string{r.major, r.major, r.minor} {
-		open(kind, "-replicaid", strconv.Itoa(i+1))
-	}
 	defer func() {
 		for _, t := range all {
 			t.cmd.Process.Kill()
 			t.cmd.Wait()
 		}
 	}()
+	for i, kind := range []string{r.major, r.major, r.minor} {
+		open(kind, "-replicaid", strconv.Itoa(i+1))
+	}
 	r.untilElected(all)
 	r.chat(all, "first", 8)
 	for _, victim := range []*terminal{all[2], all[0]} {
 		victim.cmd.Process.Kill()
 		victim.cmd.Wait()
-		rest := slices.DeleteFunc(slices.Clone(all), func(t *terminal) bool { return t == victim })
+		rest := without(all, victim)
 		r.untilElected(rest)
 		r.chat(rest, "without "+victim.name, 8)
 		victim.open()
@@ -169,14 +168,14 @@ func (r *run) everyoneSees(terminals []*terminal, what string) {
 // printed somewhere and all have reached the same count. (One that fell behind may have jumped
 // over some messages by a snapshot.)
 func (r *run) chat(terminals []*terminal, what string, each int) {
-	for i := range each {
+	for i := 0; i < each; i++ {
 		for _, t := range terminals {
 			t.types(fmt.Sprintf("%s %s %d", what, t.name, i))
 		}
 	}
 	r.eventually(patience, what, func() error {
 		for _, writer := range terminals {
-			for i := range each {
+			for i := 0; i < each; i++ {
 				if err := someoneSaw(terminals, fmt.Sprintf("%s %s %d", what, writer.name, i)); err != nil {
 					return err
 				}
@@ -205,11 +204,11 @@ func someoneSaw(terminals []*terminal, line string) error {
 func (t *terminal) highest() int {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	most := 0
+	highest := 0
 	for count := range t.seen {
-		most = max(most, count)
+		highest = most(highest, count)
 	}
-	return most
+	return highest
 }
 
 // sameCounts checks that nobody printed another message for a count than the others.

@@ -70,7 +70,7 @@ func firstStart(r *run) {
 		r.leaderOf(id, nodes)
 		r.each(nodes, func(n *node) error {
 			s := r.openSession(id, n)
-			for i := range messages {
+			for i := 0; i < messages; i++ {
 				s.propose(n, pipe.Append("all", string(rune('a'+i%26))+n.address+";"))
 			}
 			return nil
@@ -109,7 +109,7 @@ func transfers(r *run) {
 	r.settings.PreVote = true
 	nodes := r.mixed()
 	l := r.startLoad(6, nodes, nodes)
-	for i := range 6 {
+	for i := 0; i < 6; i++ {
 		target := nodes[(i+1)%3]
 		took := r.makeLeader(target, nodes)
 		r.figure("to %v %d ms", target, took.Milliseconds())
@@ -147,7 +147,7 @@ func text(size int, seed uint64) string {
 	out := make([]byte, size)
 	for i := range out {
 		out[i] = byte('a' + seed>>56%26)
-		seed = seed*6364136223846793005 + min(seed, 1)*1442695040888963407
+		seed = seed*6364136223846793005 + least(seed, 1)*1442695040888963407
 	}
 	return string(out)
 }

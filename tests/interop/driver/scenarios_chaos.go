@@ -4,8 +4,7 @@ package main
 
 import (
 	"fmt"
-	"maps"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 // Then everything is repaired, and nothing may be lost, doubled or different.
 func chaos(r *run) {
 	r.settings.SnapshotEntries, r.settings.CompactionOverhead = 150, 10
-	coin := func() bool { return r.random.IntN(2) == 0 }
+	coin := func() bool { return r.random.Intn(2) == 0 }
 	r.settings.PreVote = coin()
 	entries := map[string]bool{r.minor: coin(), r.major: coin()}
 	images := map[string]bool{r.minor: coin(), r.major: coin()}
@@ -31,7 +30,7 @@ func chaos(r *run) {
 	for end := time.Now().Add(r.duration); time.Now().Before(end); {
 		c.fault()
 		time.Sleep(c.some(50, 1200))
-		if r.random.IntN(3) == 0 {
+		if r.random.Intn(3) == 0 {
 			c.fault()
 			time.Sleep(c.some(50, 600))
 		}
@@ -39,9 +38,10 @@ func chaos(r *run) {
 		time.Sleep(c.some(100, 1000))
 	}
 	var summary []string
-	for _, name := range slices.Sorted(maps.Keys(c.done)) {
-		summary = append(summary, fmt.Sprintf("%s %d", name, c.done[name]))
+	for name, times := range c.done {
+		summary = append(summary, fmt.Sprintf("%s %d", name, times))
 	}
+	sort.Strings(summary)
 	r.figure("pre-vote %t; %s", r.settings.PreVote, strings.Join(summary, ", "))
 	l.progress(60)
 	l.stop()
@@ -60,12 +60,12 @@ type storm struct {
 }
 
 func (c *storm) some(least, most int) time.Duration {
-	return time.Duration(least+c.run.random.IntN(most-least)) * time.Millisecond
+	return time.Duration(least+c.run.random.Intn(most-least)) * time.Millisecond
 }
 
-func (c *storm) anyone() *node { return c.nodes[c.run.random.IntN(len(c.nodes))] }
+func (c *storm) anyone() *node { return c.nodes[c.run.random.Intn(len(c.nodes))] }
 
-func (c *storm) how() loss { return []loss{drop, reset}[c.run.random.IntN(2)] }
+func (c *storm) how() loss { return []loss{drop, reset}[c.run.random.Intn(2)] }
 
 func (c *storm) fault() {
 	type kind struct {
@@ -98,14 +98,14 @@ func (c *storm) fault() {
 			kind{"split-all", func() { c.run.split(c.nodes, all, c.how()) }},
 			kind{"one-way", func() { c.run.must(c.run.network.block(c.anyone(), c.anyone(), c.how())) }})
 	}
-	chosen := kinds[c.run.random.IntN(len(kinds))]
+	chosen := kinds[c.run.random.Intn(len(kinds))]
 	c.run.verbosely("%s", chosen.name)
 	c.done[chosen.name]++
 	chosen.make()
 }
 
 func (c *storm) kill(n *node) {
-	if !slices.Contains(c.down, n) {
+	if !contains(c.down, n) {
 		n.kill()
 		c.down = append(c.down, n)
 	}

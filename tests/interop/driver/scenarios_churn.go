@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"drumbeat/interop/pipe"
@@ -42,11 +41,15 @@ func churn(r *run) {
 	members := r.found(r.major, r.major, r.minor)
 	r.leaderOf(shard, members)
 	l := r.startLoad(4, members, members)
-	for end := time.Now().Add(r.duration); time.Now().Before(end); {
+	length := time.Minute
+	if r.quick {
+		length = 20 * time.Second
+	}
+	for end := time.Now().Add(length); time.Now().Before(end); {
 		l.progress(20)
-		if len(members) < 4 || len(members) < 5 && r.random.IntN(2) == 0 {
+		if len(members) < 4 || len(members) < 5 && r.random.Intn(2) == 0 {
 			n := r.enter(members)
-			members = append(slices.Clone(members), n)
+			members = with(members, n)
 		} else {
 			members = r.leave(members, l)
 		}
@@ -63,10 +66,10 @@ func churn(r *run) {
 
 // enter adds a voter of either kind, now and then by way of a non-voting member.
 func (r *run) enter(members []*node) *node {
-	n := r.add([]string{r.major, r.minor}[r.random.IntN(2)])
-	through := members[r.random.IntN(len(members))]
+	n := r.add([]string{r.major, r.minor}[r.random.Intn(2)])
+	through := members[r.random.Intn(len(members))]
 	r.verbosely("enter %v through %v", n, through)
-	if r.random.IntN(2) == 0 {
+	if r.random.Intn(2) == 0 {
 		r.addVoter(through, n)
 		r.join(n, "voter")
 	} else {
@@ -82,11 +85,10 @@ func (r *run) enter(members []*node) *node {
 
 // leave removes any member, through another one.
 func (r *run) leave(members []*node, l *load) []*node {
-	i := r.random.IntN(len(members))
-	leaving := members[i]
-	rest := slices.Delete(slices.Clone(members), i, i+1)
+	leaving := members[r.random.Intn(len(members))]
+	rest := without(members, leaving)
 	l.use(rest)
-	through := rest[r.random.IntN(len(rest))]
+	through := rest[r.random.Intn(len(rest))]
 	r.verbosely("%v leaves through %v", leaving, through)
 	r.remove(through, leaving)
 	leaving.takeStats()
@@ -103,7 +105,7 @@ func (r *run) leave(members []*node, l *load) []*node {
 
 // killOne kills and restarts a member.
 func (r *run) killOne(members []*node) {
-	victim := members[r.random.IntN(len(members))]
+	victim := members[r.random.Intn(len(members))]
 	r.verbosely("kill %v", victim)
 	victim.takeStats()
 	victim.kill()

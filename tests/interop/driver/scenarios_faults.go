@@ -4,7 +4,7 @@ package main
 
 import (
 	"fmt"
-	"slices"
+	"sort"
 	"time"
 )
 
@@ -36,10 +36,10 @@ func elections(r *run) {
 	for _, kinds := range [][]string{{r.major, r.major, r.minor}, {r.major, r.major, r.minor, r.minor}} {
 		nodes := r.found(kinds...)
 		var times []time.Duration
-		for round := range max(4, r.scaled(12)) {
+		for round := 0; round < most(4, r.scaled(12)); round++ {
 			times = append(times, r.electAfterRestart(nodes, nodes[round%len(nodes)], kinds[(round/2)%len(kinds)]))
 		}
-		slices.Sort(times)
+		sort.Slice(times, func(a, b int) bool { return times[a] < times[b] })
 		r.figure("%d members: %d elections, median %d ms, longest %d ms (election timeout %d ms)", len(kinds), len(times),
 			times[len(times)/2].Milliseconds(), times[len(times)-1].Milliseconds(), r.election().Milliseconds())
 		r.converge(shard, nodes)
@@ -63,13 +63,22 @@ func (r *run) electAfterRestart(nodes []*node, leader *node, kind string) time.D
 	}
 	// The restarts may have cost it its quorum and the leadership.
 	now := r.leaderOf(shard, nodes)
-	leader = nodes[slices.IndexFunc(nodes, func(n *node) bool { return n.replica == now })]
+	leader = withReplica(nodes, now)
 	leader.takeStats()
 	leader.kill()
-	rest := slices.DeleteFunc(slices.Clone(nodes), func(n *node) bool { return n == leader })
+	rest := without(nodes, leader)
 	took := r.newLeader(rest, leader)
 	r.must(leader.up())
 	return took
+}
+
+func withReplica(nodes []*node, replica uint64) *node {
+	for _, n := range nodes {
+		if n.replica == replica {
+			return n
+		}
+	}
+	return nil
 }
 
 // newLeader waits until the nodes agree on a leader that is not the old one.

@@ -46,14 +46,16 @@ func catchUp(r *run) {
 	r.makeLeader(nodes[0], rest)
 	const together = 32
 	var writers sync.WaitGroup
-	for w := range together {
-		writers.Go(func() {
+	for w := 0; w < together; w++ {
+		writers.Add(1)
+		go func(w int) {
+			defer writers.Done()
 			defer r.failureToProblem()
 			s := r.openSession(shard, rest[w%2])
-			for i := range r.scaled(8000) / together {
+			for i := 0; i < r.scaled(8000)/together; i++ {
 				s.propose(rest[w%2], pipe.Put(fmt.Sprintf("k%d", i%50), text(600, s.client)))
 			}
-		})
+		}(w)
 	}
 	writers.Wait()
 	start := time.Now()
@@ -89,7 +91,7 @@ func (r *run) splitOff(nodes []*node) (*node, []*node) {
 func exits(r *run) {
 	nodes := r.mixed()
 	l := r.startLoad(4, nodes, nodes)
-	for round := range 6 {
+	for round := 0; round < 6; round++ {
 		leader := nodes[round%3]
 		r.makeLeader(leader, nodes)
 		l.progress(40)

@@ -15,7 +15,7 @@ func sessions(r *run) {
 	nodes := r.mixed()
 	opener := nodes[2]
 	s := r.openSession(shard, opener)
-	for i := range 12 {
+	for i := 0; i < 12; i++ {
 		command := pipe.Append("log", fmt.Sprintf("%d;", i))
 		r.allAtOnce(s, nodes, command)
 		for _, n := range nodes { // and once more, one after the other
@@ -132,16 +132,16 @@ func sessionEviction(r *run) {
 	nodes := r.mixed()
 	all := r.manySessions(nodes, capacity)
 	// Use the oldest ones, so that the next ones are the first to leave.
-	for i := range extra {
+	for i := 0; i < extra; i++ {
 		all[i].propose(nodes[i%3], pipe.Append("log", fmt.Sprintf("%d;", i)))
 	}
 	late := r.lateFollower(nodes, func(rest []*node) {
 		r.manySessions(rest, extra)
-		for i := range extra {
+		for i := 0; i < extra; i++ {
 			all[i].propose(rest[i%2], pipe.Append("log", fmt.Sprintf("again %d;", i)))
 		}
 	})
-	for i := range extra {
+	for i := 0; i < extra; i++ {
 		all[i].propose(nodes[i%3], pipe.Append("log", "still;"))
 		evicted := all[extra+i]
 		try := func() error { _, err := evicted.once(nodes[i%3], pipe.Append("log", "evicted;")); return err }
@@ -163,11 +163,13 @@ func (r *run) manySessions(nodes []*node, number int) []*session {
 	all := make([]*session, number)
 	for first := 0; first < number; first += together {
 		var group sync.WaitGroup
-		for i := first; i < min(first+together, number); i++ {
-			group.Go(func() {
+		for i := first; i < least(first+together, number); i++ {
+			group.Add(1)
+			go func(i int) {
+				defer group.Done()
 				defer r.failureToProblem()
 				all[i] = r.openSession(shard, nodes[i%len(nodes)])
-			})
+			}(i)
 		}
 		group.Wait()
 	}
@@ -197,6 +199,7 @@ func (r *run) lateFollower(nodes []*node, work func(rest []*node)) *node {
 	late.takeStats()
 	late.kill()
 	r.makeLeader(nodes[0], rest)
+	r.pause(3) // what is on its way to it now could be all that it misses
 	work(rest)
 	for _, n := range rest {
 		r.snapshot(n)

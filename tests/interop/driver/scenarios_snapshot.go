@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"drumbeat/interop/pipe"
@@ -29,7 +28,7 @@ func snapshots(r *run) {
 
 func (r *run) snapshotsOf(machine string, compressed []string) {
 	r.settings.Machine = machine
-	r.adjust = func(n *node, start *pipe.Request) { start.SnapshotCompression = slices.Contains(compressed, n.kind) }
+	r.adjust = func(n *node, start *pipe.Request) { start.SnapshotCompression = contains(compressed, n.kind) }
 	nodes := r.mixed()
 	r.lateRound(nodes, 0, 0)
 	if machine == "kv" {
@@ -48,21 +47,21 @@ func (r *run) lateRound(nodes []*node, number int, size uint64) {
 	var kept []*session
 	late := r.lateFollower(nodes, func(rest []*node) {
 		kept = r.manySessions(rest, number)
-		for i, s := range kept[:min(number, 20)] {
+		for i, s := range kept[:least(number, 20)] {
 			s.propose(rest[i%2], pipe.Put(fmt.Sprintf("session%d", i), text(i, 1)))
 		}
-		for i := range 10 {
+		for i := 0; i < 10; i++ {
 			_, err := rest[i%2].call(pipe.Request{Cmd: "propose", Shard: shard, Command: pipe.Put("k", text(i, 0)), TimeoutMs: 5000})
 			r.must(err)
 		}
 		if number > 0 && size > 0 {
-			for i := range 4 {
+			for i := 0; i < 4; i++ {
 				kept[0].propose(rest[0], pipe.Fill(fmt.Sprintf("big%d", i), size/4, r.random.Uint64()))
 			}
 		}
 	})
 	before := r.converge(shard, nodes)
-	for i, s := range kept[:min(number, 5)] { // the late one knows the sessions and their results
+	for i, s := range kept[:least(number, 5)] { // the late one knows the sessions and their results
 		again := session{run: r, shard: shard, client: s.client, series: s.series - 1}
 		if size == 0 {
 			again.propose(late, pipe.Put(fmt.Sprintf("session%d", i), text(i, 1)))
@@ -84,7 +83,7 @@ func snapshotInterrupted(r *run) {
 	r.makeLeader(leader, rest)
 	s := r.openSession(shard, leader)
 	size := 2 * r.bigSnapshot()
-	for i := range 4 {
+	for i := 0; i < 4; i++ {
 		s.propose(leader, pipe.Fill(fmt.Sprintf("big%d", i), size/4, r.random.Uint64()))
 	}
 	for _, n := range rest {

@@ -98,7 +98,7 @@ func mutualTLS(r *run) {
 	l.stop()
 	s := r.openSession(shard, nodes[1])
 	r.lateFollower(nodes, func(rest []*node) {
-		for range 5 {
+		for i := 0; i < 5; i++ {
 			s.propose(rest[0], pipe.Fill("big", r.bigSnapshot()/8, 5))
 		}
 	})

@@ -6,8 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
+	"sort"
 
 	dragonboat "github.com/lni/dragonboat/v4"
 	"github.com/lni/dragonboat/v4/client"
@@ -67,8 +66,11 @@ func sessionOf(nh *dragonboat.NodeHost, r *pipe.Request) *client.Session {
 	if r.Client == 0 {
 		return nh.GetNoOPSession(r.Shard)
 	}
-	return &client.Session{ShardID: r.Shard, ClientID: r.Client, SeriesID: r.Series,
-		RespondedTo: max(r.Series, 1) - 1}
+	session := &client.Session{ShardID: r.Shard, ClientID: r.Client, SeriesID: r.Series}
+	if r.Series > 0 {
+		session.RespondedTo = r.Series - 1
+	}
+	return session
 }
 
 func proposal(ctx context.Context, nh *dragonboat.NodeHost, r *pipe.Request) (*pipe.Reply, error) {
@@ -129,8 +131,13 @@ func membership(ctx context.Context, nh *dragonboat.NodeHost, r *pipe.Request) (
 	if err != nil {
 		return nil, err
 	}
+	removed := make([]uint64, 0, len(m.Removed))
+	for replica := range m.Removed {
+		removed = append(removed, replica)
+	}
+	sort.Slice(removed, func(a, b int) bool { return removed[a] < removed[b] })
 	return &pipe.Reply{Membership: &pipe.Membership{
 		ConfigChangeID: m.ConfigChangeID, Voters: m.Nodes, NonVotings: m.NonVotings,
-		Witnesses: m.Witnesses, Removed: slices.Sorted(maps.Keys(m.Removed)),
+		Witnesses: m.Witnesses, Removed: removed,
 	}}, nil
 }

@@ -8,8 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
+	"sort"
 
 	sm "github.com/lni/dragonboat/v4/statemachine"
 
@@ -57,9 +56,9 @@ func (m *kv) apply(cmd []byte) sm.Result {
 	previous, present := m.values[key]
 	switch op {
 	case pipe.OpPut:
-		m.values[key] = slices.Clone(rest)
+		m.values[key] = append([]byte(nil), rest...)
 	case pipe.OpAppend:
-		m.values[key] = slices.Concat(previous, rest)
+		m.values[key] = append(previous[:len(previous):len(previous)], rest...)
 	case pipe.OpFill:
 		if len(rest) != 16 || binary.LittleEndian.Uint64(rest) > maxFill {
 			return sm.Result{Value: refused}
@@ -119,13 +118,22 @@ func (m *kv) Lookup(q any) (any, error) {
 	return answer{found: found, value: value}, nil
 }
 
+func (m *kv) keys() []string {
+	keys := make([]string, 0, len(m.values))
+	for key := range m.values {
+		keys = append(keys, key)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
 func (m *kv) state() pipe.State {
 	s := pipe.State{Count: m.count, Index: m.index, Chain: m.chain, Keys: uint64(len(m.values)), Hash: fnvOffset}
 	mix := func(b []byte) {
 		s.Hash = (s.Hash ^ pipe.Hash(b)) * fnvPrime
 		s.Bytes += uint64(len(b))
 	}
-	for _, key := range slices.Sorted(maps.Keys(m.values)) {
+	for _, key := range m.keys() {
 		mix([]byte(key))
 		mix(m.values[key])
 	}
@@ -139,7 +147,7 @@ func (m *kv) SaveSnapshot(w io.Writer, _ sm.ISnapshotFileCollection, _ <-chan st
 	number(m.index)
 	number(m.chain)
 	number(uint64(len(m.values)))
-	for _, key := range slices.Sorted(maps.Keys(m.values)) {
+	for _, key := range m.keys() {
 		number(uint64(len(key)))
 		out.WriteString(key)
 		number(uint64(len(m.values[key])))
@@ -167,7 +175,7 @@ func (m *kv) RecoverFromSnapshot(r io.Reader, _ []sm.SnapshotFile, _ <-chan stru
 		_, err := io.ReadFull(in, out)
 		return out, err
 	}
-	for range head[3] {
+	for i := uint64(0); i < head[3]; i++ {
 		key, err := text()
 		if err != nil {
 			return err

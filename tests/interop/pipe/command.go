@@ -47,5 +47,8 @@ func Hash(value []byte) uint64 {
 // (u64, little endian) and its last up to 16 bytes. An absent value gives no data at all.
 func ResultData(previous []byte) []byte {
 	out := binary.LittleEndian.AppendUint64(nil, Hash(previous))
-	return append(out, previous[max(0, len(previous)-16):]...)
+	if len(previous) > 16 {
+		previous = previous[len(previous)-16:]
+	}
+	return append(out, previous...)
 }
