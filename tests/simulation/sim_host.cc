@@ -106,6 +106,7 @@ void SimHost::Start(bool join) {
   ReplicaConfig replica;
   replica.shard_id = kShard;
   replica.replica_id = id();
+  replica.role = role;
   replica.pre_vote = settings_.pre_vote;
   replica.snapshot_entries = settings_.snapshot_entries;
   replica.compaction_overhead = settings_.compaction_overhead;

@@ -48,6 +48,8 @@ class SimHost {
   ReplicaId id() const { return ReplicaId(id_); }
   ListState state();
 
+  /// As what it is started.
+  ReplicaRole role = ReplicaRole::kVoter;
   /// The next writes may fail.
   std::uint64_t disk_fault_percent = 0;
 

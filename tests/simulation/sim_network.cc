@@ -41,6 +41,7 @@ class SimTransport : public transport::Transport {
   void Flush() override {
     for (auto& [address, batch] : std::exchange(queued_, {})) {
       codec::AppendBatchTrailer(batch.bytes, 1, address_);
+      network_.Heed(address_, network_.referee.Batch(address_, address, batch.bytes));
       network_.Carry(address_, address, batch.bytes, batch.once);
     }
   }
@@ -86,8 +87,10 @@ class SimTransport : public transport::Transport {
       Result<std::optional<codec::Chunk>> chunk = stream->chunks->Next();
       if (!chunk) return End(stream, std::unexpected(chunk.error()));
       if (!*chunk) return End(stream, {});
+      const std::string bytes = codec::EncodeChunk(**chunk);
+      network_.Heed(address_, network_.referee.Chunk(address_, stream->address, bytes));
       if (!network_.Reaches(address_, stream->address) ||
-          !network_.hosts_.at(stream->address)->ReceiveChunk(codec::EncodeChunk(**chunk))) {
+          !network_.hosts_.at(stream->address)->ReceiveChunk(bytes)) {
         return End(stream, Fail(ErrorCode::kAborted, "the stream broke"));
       }
       NextChunk(stream);
@@ -113,6 +116,11 @@ std::unique_ptr<transport::Transport> SimNetwork::Join(const std::string& addres
 
 bool SimNetwork::Reaches(const std::string& from, const std::string& to) {
   return hosts_.contains(to) && !cut.contains({from, to}) && !world_.Chance(faults.loss_percent);
+}
+
+void SimNetwork::Heed(const std::string& from, std::optional<WireRule> broken) {
+  if (!broken) return;
+  world_.Broken(from + " sent what ends a Dragonboat process: " + std::string(NameOf(*broken)));
 }
 
 microseconds SimNetwork::Delay() {

@@ -3,11 +3,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "simulation/wire_referee.h"
 #include "simulation/world.h"
 #include "transport/transport.h"
 
@@ -32,6 +34,8 @@ class SimNetwork {
   std::unique_ptr<transport::Transport> Join(const std::string& address);
 
   NetworkFaults faults;
+  /// Sees everything that is sent, also what is lost.
+  WireReferee referee;
   /// Messages from the first to the second address are lost.
   std::set<std::pair<std::string, std::string>> cut;
 
@@ -42,6 +46,7 @@ class SimNetwork {
   microseconds Delay();
   /// `once`: must not arrive twice.
   void Carry(const std::string& from, const std::string& to, const std::string& batch, bool once);
+  void Heed(const std::string& from, std::optional<WireRule> broken);
 
   World& world_;
   std::map<std::string, SimTransport*> hosts_;

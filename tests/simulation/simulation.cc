@@ -21,6 +21,7 @@ Simulation::Simulation(std::uint64_t seed)
       oracle_(world_),
       plan_(Draw(world_)),
       settings_(Settings(world_, plan_)) {
+  network_.referee.pre_vote = settings_.pre_vote;
   for (std::uint64_t id = 1; id <= plan_.founders + plan_.spares; ++id) {
     hosts_.push_back(std::make_unique<SimHost>(world_, network_, oracle_, id, settings_));
     joined_.push_back(id <= plan_.founders);
