@@ -205,13 +205,7 @@ func (r *run) lateFollower(nodes []*node, work func(rest []*node)) *node {
 		r.snapshot(n)
 	}
 	r.must(late.up())
-	r.eventually(4*patience, "a snapshot at the late follower", func() error {
-		reply, err := late.call(pipe.Request{Cmd: "stats"})
-		if err == nil && reply.Stats.SnapshotsReceived == 0 {
-			err = fmt.Errorf("none received")
-		}
-		return err
-	})
+	r.gotSnapshot(late, 4*patience)
 	r.leaderOf(shard, nodes)
 	return late
 }
