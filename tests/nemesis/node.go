@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	shard    = 1
+	firstUid = 32001 // of the first node; nobody else should use it and those behind it
+)
+
+// node is one node host with one replica. It outlives its process.
+type node struct {
+	replica uint64
+	port    int
+	uid     uint32
+	home    string // its log and its settings; not on the disk
+	disk    *disk  // nil: the data is below home
+
+	host  Request // how the host is opened
+	start Request // how the replica is started
+	run   *run
+
+	mutex    sync.Mutex
+	process  *process // nil: down
+	expected bool     // its end is our doing
+	stats    Stats
+	maxKib   int
+}
+
+func (n *node) String() string { return fmt.Sprint(n.replica) }
+
+func (n *node) logPath() string { return n.home + ".log" }
+
+func (n *node) dataPath() string {
+	if n.disk != nil {
+		return filepath.Join(n.disk.root, "data")
+	}
+	return filepath.Join(n.home, "data")
+}
+
+// prepare makes the folders that the node needs.
+func (n *node) prepare(withDisk bool) (err error) {
+	if err := os.Mkdir(n.home, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(n.clockPath(), make([]byte, 8), 0o644); err != nil {
+		return err
+	}
+	if withDisk {
+		if n.disk, err = newDisk(n.home); err != nil {
+			return err
+		}
+	}
+	return firstError(os.Mkdir(n.dataPath(), 0o700), os.Chown(n.dataPath(), int(n.uid), int(n.uid)))
+}
+
+// up starts the process, opens the host and starts the replica.
+func (n *node) up() error {
+	begin := time.Now()
+	environment := []string{"LD_PRELOAD=" + n.run.clockLibrary, "NEMESIS_CLOCK=" + n.clockPath()}
+	p, err := startProcess(n.run.program, n.home, n.logPath(), n.uid, environment)
+	if err != nil {
+		return err
+	}
+	n.mutex.Lock()
+	n.process, n.expected = p, false
+	n.mutex.Unlock()
+	go n.watch(p)
+	if _, err := p.call(n.host); err != nil {
+		return fmt.Errorf("node %v: open: %w\n%s", n, err, n.logTail())
+	}
+	if _, err := p.call(n.start); err != nil {
+		return fmt.Errorf("node %v: start: %w\n%s", n, err, n.logTail())
+	}
+	n.run.figures.longest("start", time.Since(begin))
+	return nil
+}
+
+// watch reports an end of the process that nobody asked for.
+func (n *node) watch(p *process) {
+	<-p.done
+	n.mutex.Lock()
+	surprise := n.process == p && !n.expected
+	if n.process == p {
+		n.process = nil
+	}
+	n.mutex.Unlock()
+	if surprise {
+		n.run.complain("node %v died: %v\n%s", n, p.exit, n.logTail())
+	}
+}
+
+// running is the process, nil when it is down.
+func (n *node) running() *process {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	return n.process
+}
+
+func (n *node) call(request Request) (*Reply, error) {
+	p := n.running()
+	if p == nil {
+		return nil, errDown
+	}
+	request.Shard = shard
+	return p.call(request)
+}
+
+// observe notes the process's memory and counters; its counters end with it.
+func (n *node) observe() {
+	p := n.running()
+	if p == nil {
+		return
+	}
+	if kib := p.residentKib(); kib > n.maxKib {
+		n.maxKib = kib
+	}
+}
+
+// kill ends the process as the loss of its machine's power would.
+func (n *node) kill() {
+	n.strike()
+	if p := n.running(); p != nil {
+		<-p.done
+		n.forget(p)
+	}
+}
+
+// strike sends the kill and does not wait.
+func (n *node) strike() {
+	n.mutex.Lock()
+	n.expected = true
+	p := n.process
+	n.mutex.Unlock()
+	if p != nil {
+		p.signal(syscall.SIGKILL)
+	}
+}
+
+func (n *node) forget(p *process) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	if n.process == p {
+		n.process = nil
+	}
+}
+
+// exit ends the process in order, within ten seconds.
+func (n *node) exit() error {
+	p := n.running()
+	if p == nil {
+		return nil
+	}
+	if reply, err := p.call(Request{Cmd: "stats"}); err == nil && reply.Stats != nil {
+		n.stats.SnapshotsTaken += reply.Stats.SnapshotsTaken
+		n.stats.SnapshotsSent += reply.Stats.SnapshotsSent
+		n.stats.SnapshotsRecovered += reply.Stats.SnapshotsRecovered
+	}
+	n.mutex.Lock()
+	n.expected = true
+	n.mutex.Unlock()
+	begin := time.Now()
+	_, err := p.call(Request{Cmd: "exit"})
+	if err == nil || err == errDown {
+		<-p.done
+		err = p.exit
+	}
+	if err != nil {
+		return fmt.Errorf("node %v: exit: %w\n%s", n, err, n.logTail())
+	}
+	n.forget(p)
+	n.run.figures.longest("stop", time.Since(begin))
+	if took := time.Since(begin); took > 10*time.Second {
+		return fmt.Errorf("node %v: exit took %v", n, took)
+	}
+	return nil
+}
+
+func (n *node) signal(s syscall.Signal) {
+	if p := n.running(); p != nil {
+		p.signal(s)
+	}
+}
+
+// healthy tells whether the replica still works: after a failed write its host ends, by design.
+func (n *node) healthy() bool {
+	_, err := n.call(Request{Cmd: "leader"})
+	return err == nil
+}
+
+func (n *node) clockPath() string { return n.home + ".clock" }
+
+// setClock makes the process's wall clock wrong by that much.
+func (n *node) setClock(offset time.Duration) error {
+	file, err := os.OpenFile(n.clockPath(), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = file.WriteAt(binary.LittleEndian.AppendUint64(nil, uint64(offset)), 0)
+	return err
+}
+
+// limitFiles leaves the process that many more file descriptors than it has; negative: as many as
+// it may have.
+func (n *node) limitFiles(more int) error {
+	p := n.running()
+	if p == nil {
+		return nil
+	}
+	var limit syscall.Rlimit // ours, which it inherited
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	soft := limit.Max
+	if more >= 0 {
+		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+		if err != nil {
+			return nil // it has just ended
+		}
+		soft = uint64(len(open) + more)
+	}
+	// As its own user, who may do it even where root has lost the right to.
+	change := exec.Command("prlimit", fmt.Sprintf("--pid=%d", p.cmd.Process.Pid), fmt.Sprintf("--nofile=%d:", soft))
+	change.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: n.uid, Gid: n.uid}}
+	if out, err := change.CombinedOutput(); err != nil && n.running() == p {
+		return fmt.Errorf("prlimit: %w: %s", err, out)
+	}
+	return nil
+}
+
+func (n *node) logTail() string {
+	text, _ := os.ReadFile(n.logPath())
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if len(lines) > 25 {
+		lines = lines[len(lines)-25:]
+	}
+	return "    | " + strings.Join(lines, "\n    | ")
+}

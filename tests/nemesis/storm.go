@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"math/rand"
+	"strings"
+	"time"
+)
+
+// scope says what a fault takes hold of: two that need the same never come together.
+type scope int
+
+const (
+	links   scope = iota // connections; any other fault may come beside it
+	clocks               // a node's clock; the same
+	anode                // the process or disk of one node
+	several              // those of several nodes
+	traffic              // all connections at once
+)
+
+// fault is one fault, of the nodes it was made for.
+type fault struct {
+	name     string
+	scope    scope
+	nodes    []*node // whose processes or disks it takes
+	impaired []*node // who may be of no use to the others meanwhile
+	begin    func() error
+	end      func() error
+}
+
+// step is what the seed decided for the next moments.
+type step struct {
+	first, second int   // kinds; second negative: none
+	order         []int // of the nodes, for the first
+	second2       []int // and for the second
+	atLeader      bool  // the first hits the leader of the time
+	hold, between time.Duration
+	rest          time.Duration
+	dice          int64
+}
+
+// storm makes faults and repairs them. One goroutine.
+type storm struct {
+	run     *run
+	network *network
+	random  *rand.Rand // decides the schedule: drawn from in a fixed order, whatever happens
+	kinds   []kind
+	deck    []int // kinds that are still to come before any comes again
+	active  []*fault
+}
+
+func newStorm(r *run) *storm {
+	s := &storm{run: r, network: &network{broken: make(map[link]loss)}, random: rand.New(rand.NewSource(r.seed))}
+	for _, k := range catalogue {
+		if r.only == "" && (!k.disk || r.disks) || r.only != "" && strings.Contains(","+r.only+",", ","+k.name+",") {
+			s.kinds = append(s.kinds, k)
+		}
+	}
+	return s
+}
+
+func (s *storm) between(least, most time.Duration) time.Duration {
+	return least + time.Duration(s.random.Int63n(int64(most-least)))
+}
+
+// next draws a step. Most faults last less than a few elections, some longer.
+func (s *storm) next() step {
+	if len(s.deck) == 0 {
+		s.deck = s.random.Perm(len(s.kinds))
+	}
+	t := step{first: s.deck[0], second: -1, order: s.random.Perm(3), second2: s.random.Perm(3),
+		atLeader: s.random.Intn(2) == 0, dice: s.random.Int63()}
+	s.deck = s.deck[1:]
+	if second := s.random.Intn(len(s.kinds)); s.random.Intn(3) == 0 {
+		t.second = second
+	}
+	t.hold = s.between(50*time.Millisecond, 5*s.run.election())
+	if long := s.between(5*s.run.election(), 15*s.run.election()); s.random.Intn(6) == 0 {
+		t.hold = long
+	}
+	t.between = s.between(0, t.hold)
+	t.rest = s.between(50*time.Millisecond, 3*s.run.election())
+	return t
+}
+
+// play makes the step's faults, holds them, and repairs them.
+func (s *storm) play(t step) error {
+	first := s.make(t.first, t.order, t.atLeader, t.dice)
+	if err := s.start(first); err != nil {
+		return err
+	}
+	if t.second >= 0 {
+		second := s.make(t.second, t.second2, false, t.dice+1)
+		if compatible(first, second) {
+			time.Sleep(t.between)
+			if err := s.start(second); err != nil {
+				return err
+			}
+		}
+	}
+	time.Sleep(t.hold)
+	if err := s.repair(); err != nil {
+		return err
+	}
+	time.Sleep(t.rest)
+	return nil
+}
+
+// make fits a fault to its nodes; at the leader, the leader is the first of them.
+func (s *storm) make(kind int, order []int, atLeader bool, dice int64) *fault {
+	nodes := make([]*node, 3)
+	for i, place := range order {
+		nodes[i] = s.run.nodes[place]
+	}
+	if leader := s.run.watch.leader(); atLeader && leader != 0 {
+		for i, n := range nodes {
+			if n.replica == leader {
+				nodes[0], nodes[i] = nodes[i], nodes[0]
+			}
+		}
+	}
+	k := s.kinds[kind]
+	f := &fault{name: k.name, scope: k.scope}
+	k.make(s, f, nodes, rand.New(rand.NewSource(dice)))
+	return f
+}
+
+func compatible(a, b *fault) bool {
+	if a.scope == traffic || b.scope == traffic || a.scope == links && b.scope == links || a.name == b.name {
+		return false
+	}
+	for _, one := range a.nodes {
+		for _, other := range b.nodes {
+			if one == other {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (s *storm) start(f *fault) error {
+	s.run.verbosely("%s %v", f.name, f.impaired)
+	s.run.figures.add("fault:"+f.name, 1)
+	s.active = append(s.active, f)
+	s.tell()
+	if err := f.begin(); err != nil {
+		return fmt.Errorf("%s: %w", f.name, err)
+	}
+	s.tell() // the time without progress counts from here
+	return nil
+}
+
+// repair ends all faults.
+func (s *storm) repair() error {
+	for len(s.active) > 0 {
+		f := s.active[len(s.active)-1]
+		s.run.verbosely("end of %s", f.name)
+		if err := f.end(); err != nil {
+			return fmt.Errorf("end of %s: %w", f.name, err)
+		}
+		s.active = s.active[:len(s.active)-1]
+		s.tell()
+	}
+	return nil
+}
+
+// tell says which faults are active now, and whether a majority can work.
+func (s *storm) tell() {
+	impaired := make(map[*node]bool)
+	var names []string
+	for _, f := range s.active {
+		names = append(names, f.name)
+		for _, n := range f.impaired {
+			impaired[n] = true
+		}
+	}
+	name := strings.Join(names, " and ")
+	if name == "" {
+		name = "a repair"
+	}
+	s.run.progress.change(len(impaired) <= 1, name)
+}
