@@ -29,6 +29,11 @@ class FailoverTest : public SystemTest {
     return leader;
   }
 
+  // At most 5 in 100; with fewer tries, one that was unlucky is let pass.
+  static void ExpectFew(std::uint64_t late, std::uint64_t tries) {
+    EXPECT_LE(late, std::max<std::uint64_t>(1, tries / 20));
+  }
+
   // The program's answer to a line that was not printed.
   static bool ReportedAsNotDone(const Program& program, std::size_t mark) {
     return program.err().Contains("failed to get a proposal session", mark) ||
@@ -42,6 +47,7 @@ class FailoverTest : public SystemTest {
 TEST_F(FailoverTest, CtrlCHandsTheLeadershipOver) {
   cluster_.StartAndAwaitLeader();
   const std::uint64_t tries = Setting("DRUMBEAT_TRIES", 3);
+  std::uint64_t late = 0;
   for (std::uint64_t i = 0; i < tries && !HasFailure(); ++i) {
     const int leader = AwaitLeader();
     const int other = leader % 3 + 1;
@@ -49,10 +55,14 @@ TEST_F(FailoverTest, CtrlCHandsTheLeadershipOver) {
     const auto pressed = Clock::now();
     cluster_.replica(leader).Signal(SIGINT);
     cluster_.replica(other).Type(message);
-    EXPECT_TRUE(cluster_.AwaitUpdate(other, message, Scaled(seconds(1))))
-        << "leader " << leader << ":\n"
-        << cluster_.replica(leader).err().Tail() << "typed at " << other << ":\n"
-        << cluster_.replica(other).err().Tail();
+    if (!cluster_.AwaitUpdate(other, message, Scaled(seconds(1)))) {
+      // One that was itself restarted a moment ago may not be dialled again for up to 1.5 s.
+      ++late;
+      EXPECT_TRUE(cluster_.AwaitUpdate(other, message, Scaled(seconds(2))))
+          << "leader " << leader << ":\n"
+          << cluster_.replica(leader).err().Tail() << "typed at " << other << ":\n"
+          << cluster_.replica(other).err().Tail();
+    }
     const auto ending = cluster_.replica(leader).AwaitEnd(kLongWait);
     EXPECT_LT(Seconds(Clock::now() - pressed), 2.0);
     ASSERT_TRUE(ending);
@@ -60,6 +70,8 @@ TEST_F(FailoverTest, CtrlCHandsTheLeadershipOver) {
     cluster_.AwaitEnd(leader);
     cluster_.Start(leader);
   }
+  std::cout << late << " of " << tries << " lines waited for more than 1 s\n";
+  ExpectFew(late, tries);
 }
 
 TEST_F(FailoverTest, ALineWaitsForTheElectionAfterKill) {
@@ -90,8 +102,7 @@ TEST_F(FailoverTest, ALineWaitsForTheElectionAfterKill) {
     cluster_.Start(leader);
   }
   std::cout << late << " of " << tries << " lines waited for more than 6 s\n";
-  // 5 in 100; with fewer tries, one that was unlucky is let pass.
-  EXPECT_LE(late, std::max<std::uint64_t>(1, tries / 20));
+  ExpectFew(late, tries);
 }
 
 }  // namespace
