@@ -166,13 +166,30 @@ func (c *client) step(number int) {
 	c.load.note(op)
 }
 
-// call asks any node, and reports a request that never completes.
+// errImpatient: the client did not wait for the reply of a node that may be stopped.
+var errImpatient = errors.New("no reply in time")
+
+// call asks any node, and waits a little longer than the node may take. A request that never
+// completes is reported even then.
 func (c *client) call(request Request) (*Reply, error) {
-	nodes := c.load.run.nodes
-	request.TimeoutMs = uint64(3 * c.load.run.election() / time.Millisecond)
-	reply, err := nodes[c.random.Intn(len(nodes))].call(request)
-	if errors.Is(err, errHung) {
-		c.load.run.complain("client %d: %v", c.id, err)
+	r := c.load.run
+	n := r.nodes[c.random.Intn(len(r.nodes))]
+	timeout := 3 * r.election()
+	request.TimeoutMs = uint64(timeout / time.Millisecond)
+	replied := make(chan struct{})
+	var reply *Reply
+	var err error
+	go func() {
+		reply, err = n.call(request)
+		if errors.Is(err, errHung) {
+			r.complain("client %d at node %v: %v", c.id, n, err)
+		}
+		close(replied)
+	}()
+	select {
+	case <-replied:
+	case <-time.After(timeout + r.election()):
+		return nil, errImpatient
 	}
 	if err != nil {
 		time.Sleep(20 * time.Millisecond)

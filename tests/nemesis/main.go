@@ -13,17 +13,18 @@ import (
 
 // options are the command line.
 type options struct {
-	program      string
-	clockLibrary string
-	seed         int64
-	duration     time.Duration
-	cuts         int
-	tick         time.Duration
-	only         string
-	folder       string
-	noDisks      bool
-	verbose      bool
-	keep         bool
+	program  string
+	preload  string
+	seed     int64
+	duration time.Duration
+	cuts     int
+	tick     time.Duration
+	only     string
+	folder   string
+	noDisks  bool
+	lie      bool
+	verbose  bool
+	keep     bool
 }
 
 // skipped is the exit status of a run that could not test anything.
@@ -31,7 +32,7 @@ const skipped = 77
 
 func parseOptions() (o options) {
 	flag.StringVar(&o.program, "node", "", "path of interop_node")
-	flag.StringVar(&o.clockLibrary, "clock", "", "path of the library that makes clocks wrong")
+	flag.StringVar(&o.preload, "preload", "", "path of the library that is preloaded into the nodes")
 	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano()%1e9, "decides the schedule of faults")
 	flag.DurationVar(&o.duration, "duration", 3*time.Minute, "how long to make faults")
 	flag.IntVar(&o.cuts, "cuts", 0, "make so many power cuts of all three instead")
@@ -39,6 +40,7 @@ func parseOptions() (o options) {
 	flag.StringVar(&o.only, "only", "", "kinds of fault, with commas between; empty: all")
 	flag.StringVar(&o.folder, "folder", "", "where to make the run's folder; empty: the system's temporary folder")
 	flag.BoolVar(&o.noDisks, "nodisks", false, "use the machine's file system, and make no faults of disks")
+	flag.BoolVar(&o.lie, "lie", false, "let the nodes' syncs do nothing, and pass only when that is found out")
 	flag.BoolVar(&o.verbose, "v", false, "print each fault")
 	flag.BoolVar(&o.keep, "keep", false, "keep the folder also when all is well")
 	flag.Parse()
@@ -50,7 +52,7 @@ func parseOptions() (o options) {
 
 func main() {
 	o := parseOptions()
-	if o.program == "" || o.clockLibrary == "" || flag.NArg() > 0 {
+	if o.program == "" || o.preload == "" || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -90,6 +92,9 @@ func nemesis(o options) int {
 	}
 	r.finish()
 	r.report()
+	if r.lie {
+		return r.foundOut()
+	}
 	if len(r.problems) > 0 {
 		fmt.Printf("nemesis: FAILED with seed %d: %d problems; folder: %s\n", r.seed, len(r.problems), r.dir)
 		return 1

@@ -62,13 +62,17 @@ func (n *node) prepare(withDisk bool) (err error) {
 			return err
 		}
 	}
-	return firstError(os.Mkdir(n.dataPath(), 0o700), os.Chown(n.dataPath(), int(n.uid), int(n.uid)))
+	return firstError(os.Mkdir(n.dataPath(), 0o700), os.Chown(n.dataPath(), int(n.uid), int(n.uid)),
+		runProgram("sync", "-f", n.dataPath()))
 }
 
 // up starts the process, opens the host and starts the replica.
 func (n *node) up() error {
 	begin := time.Now()
-	environment := []string{"LD_PRELOAD=" + n.run.clockLibrary, "NEMESIS_CLOCK=" + n.clockPath()}
+	environment := []string{"LD_PRELOAD=" + n.run.preload, "NEMESIS_CLOCK=" + n.clockPath()}
+	if n.run.lie {
+		environment = append(environment, "NEMESIS_LIE=1")
+	}
 	p, err := startProcess(n.run.program, n.home, n.logPath(), n.uid, environment)
 	if err != nil {
 		return err

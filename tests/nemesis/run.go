@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -39,6 +40,9 @@ func (r *run) election() time.Duration { return 10 * r.tick }
 // complain records what is wrong without ending the run. From any goroutine.
 func (r *run) complain(format string, args ...interface{}) {
 	problem := fmt.Sprintf(format, args...)
+	if r.lie {
+		problem, _, _ = strings.Cut(problem, "\n") // as expected
+	}
 	fmt.Printf("WRONG %s\n", problem)
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -100,7 +104,7 @@ func (r *run) prepare(n *node) error {
 
 // copyPrograms puts the programs where the nodes' users may run them.
 func (r *run) copyPrograms() error {
-	for _, path := range []*string{&r.program, &r.clockLibrary} {
+	for _, path := range []*string{&r.program, &r.preload} {
 		to := filepath.Join(r.dir, filepath.Base(*path))
 		content, err := os.ReadFile(*path)
 		if err := firstError(err, os.WriteFile(to, content, 0o755)); err != nil {
@@ -208,6 +212,17 @@ func (r *run) endOnSignal() {
 		}
 		os.Exit(1)
 	}()
+}
+
+// foundOut ends a run whose disks lied: it passes if it found something wrong.
+func (r *run) foundOut() int {
+	os.RemoveAll(r.dir)
+	if len(r.problems) == 0 {
+		fmt.Printf("nemesis: FAILED with seed %d: syncs did nothing, and that was not found out\n", r.seed)
+		return 1
+	}
+	fmt.Println("nemesis: as it should be: syncs did nothing, and that was found out")
+	return 0
 }
 
 // finish ends all nodes in order, and reports.

@@ -8,8 +8,8 @@ nemesis_minutes = $(if $(filter command environment,$(firstword $(origin MINUTES
 
 .PHONY: nemesis
 nemesis: $(BUILD)/build.ninja ## Real faults for real replicas; MINUTES=, POWER_CUTS=, SEED=.
-	@$(call ninja,$(BUILD),interop_node nemesis_clock)
+	@$(call ninja,$(BUILD),interop_node nemesis_preload)
 	@tests/nemesis/run --node $(BUILD)/tests/interop/interop_node \
-	  --clock $(BUILD)/tests/nemesis/libnemesis_clock.so --build $(BUILD)/nemesis -- \
+	  --preload $(BUILD)/tests/nemesis/libnemesis_preload.so --build $(BUILD)/nemesis -- \
 	  $(if $(POWER_CUTS),-cuts $(POWER_CUTS),-duration $(nemesis_minutes)m) $(if $(SEED),-seed $(SEED)) $(NEMESIS) \
 	  || [ $$? = 77 ]
