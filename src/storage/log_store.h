@@ -18,12 +18,12 @@ namespace drumbeat::storage {
 /// What one replica wants made durable.
 struct ReplicaUpdate {
   ReplicaRef replica;
-  std::optional<raft::HardState> hard_state = {};
+  std::optional<raft::HardState> hard_state = std::nullopt;
   /// Contiguous; they replace everything from the first one on.
   std::span<const raft::Entry> entries = {};
   /// The log starts anew behind this index: older entries and all that follow are dropped. The
   /// image and its record are already in the snapshot store.
-  std::optional<raft::SnapshotRecord> restart_behind = {};
+  std::optional<raft::SnapshotRecord> restart_behind = std::nullopt;
 };
 
 /// Whether a write must be on the disk before the call returns.
@@ -36,7 +36,7 @@ struct StoredLog {
   Index first{1};
   Index last;
   /// Term of the entry before first, if known (it was cut behind a snapshot).
-  std::optional<Term> term_before_first = {};
+  std::optional<Term> term_before_first = std::nullopt;
 };
 
 /// The durable log, hard state and bootstrap record of all replicas of a host.
@@ -50,10 +50,12 @@ class LogStore {
  public:
   virtual ~LogStore() = default;
 
-  /// Writes all updates as one atomic batch. The one hot path: many replicas, one sync.
+  /// Writes all updates as one atomic batch, one for each replica at most. The one hot path: many
+  /// replicas, one sync. kInvalidArgument, with nothing written, when entries do not join a log.
   virtual Result<void> Save(std::span<const ReplicaUpdate> updates, Sync sync) = 0;
 
-  /// Everything at `index` and below may go. Not synced; a crash may bring it back.
+  /// Everything at `index` and below may go; small cuts are put off. Not synced; a crash may bring
+  /// it back.
   virtual Result<void> CutThrough(const ReplicaRef& replica, Index index) = 0;
 
   /// What is stored of `replica`. Entries that a gap or damage cuts off give kDamaged.

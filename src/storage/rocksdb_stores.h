@@ -32,7 +32,8 @@ struct RocksDbOptions {
 
 /// Opens the RocksDB-backed stores after judging the live write-ahead log: a torn tail that was
 /// never acknowledged is cut off and logged, anything else that does not fit is kDamaged with the
-/// file's name. kDamaged too when the stores are older than the synced witness beside them.
+/// file's name. kDamaged too when the stores hold less than the synced witness beside them has seen
+/// acknowledged. Other errors: kNewerFormat, kLocked (open already), kStorage.
 Result<Stores> OpenRocksDbStores(const RocksDbOptions& options, const logging::Logger& logger);
 
 /// The same logic over memory, for tests and simulation.

@@ -17,16 +17,16 @@
 
 namespace drumbeat::storage {
 
-/// An image being written. Dropping it without Commit() leaves nothing behind.
-/// Thread-safety: one thread at a time.
+/// An image being written. Dropping it without Commit() leaves nothing behind. Goes before its
+/// store; a reader may outlive it. Thread-safety: one thread at a time.
 class SnapshotSink {
  public:
   virtual ~SnapshotSink() = default;
 
   /// Appends to the image. An error is final.
   virtual Result<void> Append(std::string_view bytes) = 0;
-  /// Replaces the first bytes of the image (its header), of which Append has written at least as
-  /// many.
+  /// Replaces the first bytes of the image (its header, at most 256 KiB), of which Append has
+  /// written at least as many.
   virtual Result<void> Rewrite(std::string_view head) = 0;
   /// Makes image and `record` durable in one atomic step; it is then the replica's newest
   /// snapshot and older ones go as soon as nobody reads them. Refuses (kNothingToDo) a record

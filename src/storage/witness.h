@@ -65,10 +65,10 @@ class Witness {
       ReplicaId vote;
       Index last;
     };
-    std::optional<Log> log = {};
-    std::optional<Index> image = {};
-    std::optional<bool> bootstrapped = {};
-    std::optional<bool> removed = {};
+    std::optional<Log> log = std::nullopt;
+    std::optional<Index> image = std::nullopt;
+    std::optional<bool> bootstrapped = std::nullopt;
+    std::optional<bool> removed = std::nullopt;
   };
   /// Takes note of what is durable in the database by now. Returns after a sync when anything but
   /// `last` changed, or when indexes were noted but not written for kPeriod; otherwise at once.
