@@ -49,9 +49,9 @@ void EngineWorker::Round() {
         writing_.push_back(std::move(replica));
       }
     }
+    for (const auto& replica : writing_) replica->raft().ApplyDurable();
     for (const auto& replica : writing_) replica->raft().SendNow();
     services_.transport.Flush();
-    for (const auto& replica : writing_) replica->raft().ApplyDurable();
     if (!Save()) return;
     for (const auto& replica : writing_) replica->raft().Finish();
     services_.transport.Flush();

@@ -13,8 +13,9 @@
 
 namespace drumbeat::node_host {
 
-/// Steps the Rafts of a fixed part of the shards: takes the inputs of all that are ready, sends
-/// what needs no write, saves all their outputs in one write, sends the rest, applies, repeats.
+/// Steps the Rafts of a fixed part of the shards: takes the inputs of all that are ready, hands
+/// over what clients wait for and sends what needs no write, saves all their outputs in one write,
+/// sends and hands over the rest, repeats.
 /// What arrives during a write is taken up by the next round: that is the group commit.
 class EngineWorker {
  public:

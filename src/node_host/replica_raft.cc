@@ -204,6 +204,8 @@ void ReplicaRaft::SendAll(std::vector<raft::Envelope>& messages) {
 void ReplicaRaft::ApplyDurable() {
   std::vector<raft::Entry>& committed = output_.committed;
   if (committed.empty() || output_.received_snapshot) return;
+  // Where nobody waits, sending and writing come first.
+  if (state_.proposals.size() == 0) return;
   const auto end = output_.entries.empty()
                        ? committed.end()
                        : std::ranges::lower_bound(committed, output_.entries.front().index, {},

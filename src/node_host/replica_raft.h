@@ -26,7 +26,7 @@ struct ReplicaStart {
 };
 
 /// The side of a replica that runs its Raft. An engine worker calls, in this order and only on its
-/// own thread: TakeInputs(), TakeOutput(), then for an output SendNow(), ApplyDurable(),
+/// own thread: TakeInputs(), TakeOutput(), then for an output ApplyDurable(), SendNow(),
 /// AddUpdate(), the write that covers it, Finish().
 ///
 /// A broken invariant or an unreadable log ends this replica alone: every step returns normally
@@ -40,10 +40,11 @@ class ReplicaRaft {
   bool TakeInputs();
   /// Whether the Raft owes something; it then stands in line for the three calls below.
   bool TakeOutput();
+  /// Hands over what is committed and already durable here, when clients wait for it: else that
+  /// comes with Finish().
+  void ApplyDurable();
   /// Sends what may go before the write.
   void SendNow();
-  /// Hands over what is committed and already durable here, so that it does not wait for the write.
-  void ApplyDurable();
   /// Adds what must be written, if anything. True: the write must be synced.
   bool AddUpdate(std::vector<storage::ReplicaUpdate>& updates);
   /// The write succeeded: tells Raft, sends, hands over what was committed.
