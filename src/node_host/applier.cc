@@ -219,6 +219,7 @@ void Applier::TellRaft(std::span<const AppliedEntry> applied) {
 }
 
 void Applier::AnswerReadyReads() {
+  const CallbackQueue::Batch batch(*state_.services.callbacks);
   for (PendingRead& read : state_.reads.TakeReady(applied())) {
     if (auto* index = std::get_if<PendingRead::IndexOnly>(&read.what)) {
       index->completion.Complete(applied());
