@@ -14,46 +14,47 @@ type kind struct {
 	name  string
 	scope scope
 	disk  bool // needs our disks
+	asks  bool // asks a node for something, as only interop_node can be
 	make  func(s *storm, f *fault, nodes []*node, dice *rand.Rand)
 }
 
 // catalogue is every kind of fault; each comes once before any comes again.
 var catalogue = []kind{
-	{"isolate", links, false, makeLinks(silence, func(n []*node) []link { return append(to(n[0], n), from(n[0], n)...) })},
-	{"isolate-reset", links, false, makeLinks(reset, func(n []*node) []link { return append(to(n[0], n), from(n[0], n)...) })},
-	{"deaf", links, false, makeLinks(silence, func(n []*node) []link { return to(n[0], n) })},
-	{"mute", links, false, makeLinks(silence, func(n []*node) []link { return from(n[0], n) })},
-	{"one-way", links, false, makeLinks(silence, func(n []*node) []link { return []link{{n[0], n[1]}} })},
-	{"partial", links, false, makeLinks(silence, func(n []*node) []link { return []link{{n[0], n[1]}, {n[1], n[0]}} })},
-	{"split-all", traffic, false, makeTraffic(silence)},
-	{"loss", traffic, false, makeTraffic(some)},
-	{"flap", links, false, makeFlap},
-	{"throttle", traffic, false, makeThrottle},
+	{"isolate", links, false, false, makeLinks(silence, func(n []*node) []link { return append(to(n[0], n), from(n[0], n)...) })},
+	{"isolate-reset", links, false, false, makeLinks(reset, func(n []*node) []link { return append(to(n[0], n), from(n[0], n)...) })},
+	{"deaf", links, false, false, makeLinks(silence, func(n []*node) []link { return to(n[0], n) })},
+	{"mute", links, false, false, makeLinks(silence, func(n []*node) []link { return from(n[0], n) })},
+	{"one-way", links, false, false, makeLinks(silence, func(n []*node) []link { return []link{{n[0], n[1]}} })},
+	{"partial", links, false, false, makeLinks(silence, func(n []*node) []link { return []link{{n[0], n[1]}, {n[1], n[0]}} })},
+	{"split-all", traffic, false, false, makeTraffic(silence)},
+	{"loss", traffic, false, false, makeTraffic(some)},
+	{"flap", links, false, false, makeFlap},
+	{"throttle", traffic, false, false, makeThrottle},
 
-	{"pause", anode, false, makePause(1)},
-	{"pause-two", several, false, makePause(2)},
-	{"stutter", anode, false, makeStutter},
-	{"kill", anode, false, makeKill(1)},
-	{"kill-two", several, false, makeKill(2)},
-	{"kill-all", several, false, makeKill(3)},
-	{"stop", anode, false, makeStop},
-	{"transfer", clocks, false, makeRequest("transfer")},
-	{"snapshot", clocks, false, makeRequest("snapshot")},
+	{"pause", anode, false, false, makePause(1)},
+	{"pause-two", several, false, false, makePause(2)},
+	{"stutter", anode, false, false, makeStutter},
+	{"kill", anode, false, false, makeKill(1)},
+	{"kill-two", several, false, false, makeKill(2)},
+	{"kill-all", several, false, false, makeKill(3)},
+	{"stop", anode, false, false, makeStop},
+	{"transfer", clocks, false, true, makeRequest("transfer")},
+	{"snapshot", clocks, false, true, makeRequest("snapshot")},
 
-	{"clock-jump", clocks, false, makeClockJump},
-	{"clock-swing", clocks, false, makeClockSwing},
-	{"files", anode, false, makeFiles},
+	{"clock-jump", clocks, false, false, makeClockJump},
+	{"clock-swing", clocks, false, false, makeClockSwing},
+	{"files", anode, false, false, makeFiles},
 
-	{"disk-slow", anode, true, makeDiskSlow(1)},
-	{"disk-slow-all", several, true, makeDiskSlow(3)},
-	{"disk-stuck", anode, true, makeDiskStuck},
-	{"disk-full", anode, true, makeDiskFull},
-	{"disk-sync-fails", anode, true, makeDiskFails(func(m *medium) { m.failSyncs = 1 << 30 })},
-	{"disk-sync-fails-once", anode, true, makeDiskFails(func(m *medium) { m.failSyncs = 1 })},
-	{"disk-fails", anode, true, makeDiskFails(func(m *medium) { m.failAll = true })},
-	{"power-cut", anode, true, makePowerCut(1)},
-	{"power-cut-two", several, true, makePowerCut(2)},
-	{"power-cut-all", several, true, makePowerCut(3)},
+	{"disk-slow", anode, true, false, makeDiskSlow(1)},
+	{"disk-slow-all", several, true, false, makeDiskSlow(3)},
+	{"disk-stuck", anode, true, false, makeDiskStuck},
+	{"disk-full", anode, true, false, makeDiskFull},
+	{"disk-sync-fails", anode, true, false, makeDiskFails(func(m *medium) { m.failSyncs = 1 << 30 })},
+	{"disk-sync-fails-once", anode, true, false, makeDiskFails(func(m *medium) { m.failSyncs = 1 })},
+	{"disk-fails", anode, true, false, makeDiskFails(func(m *medium) { m.failAll = true })},
+	{"power-cut", anode, true, false, makePowerCut(1)},
+	{"power-cut-two", several, true, false, makePowerCut(2)},
+	{"power-cut-all", several, true, false, makePowerCut(3)},
 }
 
 func nothing() error { return nil }

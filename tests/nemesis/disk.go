@@ -21,20 +21,20 @@ const diskBytes = 256 << 20
 // synced when its power is cut.
 type disk struct {
 	medium *medium
-	home   string // a folder for the mount points, elsewhere
+	home   string // a folder elsewhere, for the file that is the medium
 	root   string // where the file system is mounted
 
 	file *fuseFile // nil: not mounted
 	lost uint64    // sectors that power cuts took
 }
 
-// newDisk makes a disk with an empty file system and mounts it at home/disk.
-func newDisk(home string) (*disk, error) {
+// newDisk makes a disk with an empty file system and mounts it at `root`.
+func newDisk(home, root string) (*disk, error) {
 	m, err := newMedium(diskBytes)
 	if err != nil {
 		return nil, err
 	}
-	d := &disk{medium: m, home: home, root: filepath.Join(home, "disk")}
+	d := &disk{medium: m, home: home, root: root}
 	if err := os.Mkdir(d.root, 0o755); err != nil {
 		return nil, err
 	}

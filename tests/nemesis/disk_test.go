@@ -11,7 +11,8 @@ import (
 )
 
 func testDisk(t *testing.T) *disk {
-	d, err := newDisk(t.TempDir())
+	home := t.TempDir()
+	d, err := newDisk(home, filepath.Join(home, "root"))
 	if err != nil {
 		t.Skip(err)
 	}

@@ -12,7 +12,7 @@ import (
 func makeFiles(s *storm, f *fault, nodes []*node, dice *rand.Rand) {
 	victim, more := nodes[0], dice.Intn(4)
 	all := append(to(victim, nodes), from(victim, nodes)...)
-	f.nodes, f.impaired = nodes[:1], nodes[:1]
+	f.nodes, f.impaired, f.mayEnd = nodes[:1], nodes[:1], true
 	f.begin = func() error {
 		if err := firstError(victim.limitFiles(more), s.network.cutLinks(all, reset)); err != nil {
 			return err
@@ -20,7 +20,7 @@ func makeFiles(s *storm, f *fault, nodes []*node, dice *rand.Rand) {
 		time.Sleep(100 * time.Millisecond)
 		return s.network.mendLinks(all)
 	}
-	f.end = func() error { return firstError(victim.limitFiles(-1), s.mend(victim)) }
+	f.end = func() error { return victim.limitFiles(-1) }
 }
 
 // mend restarts a node whose host ended because of the fault.
@@ -49,20 +49,17 @@ func makeDiskSlow(count int) func(*storm, *fault, []*node, *rand.Rand) {
 	}
 }
 
-func makeDiskStuck(s *storm, f *fault, nodes []*node, _ *rand.Rand) {
+func makeDiskStuck(_ *storm, f *fault, nodes []*node, _ *rand.Rand) {
 	m := nodes[0].disk.medium
 	f.nodes, f.impaired = nodes[:1], nodes[:1]
 	f.begin = func() error { m.set(func() { m.stuck = true }); return nil }
-	f.end = func() error {
-		m.set(func() { m.stuck = false })
-		return s.mend(nodes[0])
-	}
+	f.end = func() error { m.set(func() { m.stuck = false }); return nil }
 }
 
-func makeDiskFull(s *storm, f *fault, nodes []*node, _ *rand.Rand) {
-	f.nodes, f.impaired = nodes[:1], nodes[:1]
+func makeDiskFull(_ *storm, f *fault, nodes []*node, _ *rand.Rand) {
+	f.nodes, f.impaired, f.mayEnd = nodes[:1], nodes[:1], true
 	f.begin = nodes[0].disk.fill
-	f.end = func() error { return firstError(nodes[0].disk.empty(), s.mend(nodes[0])) }
+	f.end = nodes[0].disk.empty
 }
 
 // makeDiskFails breaks a disk. Its node is restarted in any case, on the disk repaired: what was
@@ -70,7 +67,7 @@ func makeDiskFull(s *storm, f *fault, nodes []*node, _ *rand.Rand) {
 func makeDiskFails(fail func(*medium)) func(*storm, *fault, []*node, *rand.Rand) {
 	return func(s *storm, f *fault, nodes []*node, dice *rand.Rand) {
 		victim := nodes[0]
-		f.nodes, f.impaired = nodes[:1], nodes[:1]
+		f.nodes, f.impaired, f.mayEnd = nodes[:1], nodes[:1], true
 		f.begin = func() error {
 			victim.disk.medium.set(func() { fail(victim.disk.medium) })
 			return nil
@@ -87,7 +84,7 @@ func makeDiskFails(fail func(*medium)) func(*storm, *fault, []*node, *rand.Rand)
 // makePowerCut takes the power of the nodes and their disks away, all at one moment.
 func makePowerCut(count int) func(*storm, *fault, []*node, *rand.Rand) {
 	return func(s *storm, f *fault, nodes []*node, dice *rand.Rand) {
-		f.nodes, f.impaired = nodes[:count], nodes[:count]
+		f.nodes, f.impaired, f.mayEnd = nodes[:count], nodes[:count], true
 		f.begin = func() error { return s.cutPower(f.nodes, dice) }
 		f.end = func() error { return s.returnPower(f.nodes, dice) }
 	}

@@ -22,6 +22,7 @@ type options struct {
 	only     string
 	folder   string
 	noDisks  bool
+	example  bool
 	lie      bool
 	verbose  bool
 	keep     bool
@@ -31,7 +32,7 @@ type options struct {
 const skipped = 77
 
 func parseOptions() (o options) {
-	flag.StringVar(&o.program, "node", "", "path of interop_node")
+	flag.StringVar(&o.program, "node", "", "path of interop_node, or of example-helloworld")
 	flag.StringVar(&o.preload, "preload", "", "path of the library that is preloaded into the nodes")
 	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano()%1e9, "decides the schedule of faults")
 	flag.DurationVar(&o.duration, "duration", 3*time.Minute, "how long to make faults")
@@ -40,6 +41,7 @@ func parseOptions() (o options) {
 	flag.StringVar(&o.only, "only", "", "kinds of fault, with commas between; empty: all")
 	flag.StringVar(&o.folder, "folder", "", "where to make the run's folder; empty: the system's temporary folder")
 	flag.BoolVar(&o.noDisks, "nodisks", false, "use the machine's file system, and make no faults of disks")
+	flag.BoolVar(&o.example, "example", false, "the program is example-helloworld: type at its consoles")
 	flag.BoolVar(&o.lie, "lie", false, "let the nodes' syncs do nothing, and pass only when that is found out")
 	flag.BoolVar(&o.verbose, "v", false, "print each fault")
 	flag.BoolVar(&o.keep, "keep", false, "keep the folder also when all is well")

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,10 +32,11 @@ type node struct {
 	start Request // how the replica is started
 	run   *run
 
+	console  *console // nil: the node is interop_node
 	mutex    sync.Mutex
 	process  *process // nil: down
 	expected bool     // its end is our doing
-	stats    Stats
+	mayEnd   bool     // a fault may make it end by itself
 	maxKib   int
 }
 
@@ -43,10 +45,18 @@ func (n *node) String() string { return fmt.Sprint(n.replica) }
 func (n *node) logPath() string { return n.home + ".log" }
 
 func (n *node) dataPath() string {
-	if n.disk != nil {
-		return filepath.Join(n.disk.root, "data")
+	if n.run.example {
+		return filepath.Join(n.home, "example-data")
 	}
-	return filepath.Join(n.home, "data")
+	return filepath.Join(n.home, "disk", "data")
+}
+
+// mountPoint is where the node's disk is mounted.
+func (n *node) mountPoint() string {
+	if n.run.example {
+		return n.dataPath()
+	}
+	return filepath.Dir(n.dataPath())
 }
 
 // prepare makes the folders that the node needs.
@@ -58,11 +68,11 @@ func (n *node) prepare(withDisk bool) (err error) {
 		return err
 	}
 	if withDisk {
-		if n.disk, err = newDisk(n.home); err != nil {
+		if n.disk, err = newDisk(n.home, n.mountPoint()); err != nil {
 			return err
 		}
 	}
-	return firstError(os.Mkdir(n.dataPath(), 0o700), os.Chown(n.dataPath(), int(n.uid), int(n.uid)),
+	return firstError(os.MkdirAll(n.dataPath(), 0o700), os.Chown(n.dataPath(), int(n.uid), int(n.uid)),
 		runProgram("sync", "-f", n.dataPath()))
 }
 
@@ -73,21 +83,46 @@ func (n *node) up() error {
 	if n.run.lie {
 		environment = append(environment, "NEMESIS_LIE=1")
 	}
-	p, err := startProcess(n.run.program, n.home, n.logPath(), n.uid, environment)
+	p, err := n.launch(environment)
 	if err != nil {
 		return err
 	}
 	n.mutex.Lock()
-	n.process, n.expected = p, false
+	n.process, n.expected, n.mayEnd = p, false, false
 	n.mutex.Unlock()
 	go n.watch(p)
+	if n.console != nil {
+		err = n.awaitReady(p)
+	} else {
+		err = n.open(p)
+	}
+	if err != nil {
+		return err
+	}
+	n.run.figures.longest("start", time.Since(begin))
+	return nil
+}
+
+func (n *node) launch(environment []string) (*process, error) {
+	if n.console != nil {
+		return n.launchExample(environment)
+	}
+	log, err := os.OpenFile(n.logPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	return startProcess(launch{path: n.run.program, dir: n.home, errors: log, uid: n.uid, environment: environment})
+}
+
+// open opens the host and starts the replica.
+func (n *node) open(p *process) error {
 	if _, err := p.call(n.host); err != nil {
 		return fmt.Errorf("node %v: open: %w\n%s", n, err, n.logTail())
 	}
 	if _, err := p.call(n.start); err != nil {
 		return fmt.Errorf("node %v: start: %w\n%s", n, err, n.logTail())
 	}
-	n.run.figures.longest("start", time.Since(begin))
 	return nil
 }
 
@@ -95,7 +130,7 @@ func (n *node) up() error {
 func (n *node) watch(p *process) {
 	<-p.done
 	n.mutex.Lock()
-	surprise := n.process == p && !n.expected
+	surprise := n.process == p && !n.expected && !n.mayEnd
 	if n.process == p {
 		n.process = nil
 	}
@@ -121,7 +156,14 @@ func (n *node) call(request Request) (*Reply, error) {
 	return p.call(request)
 }
 
-// observe notes the process's memory and counters; its counters end with it.
+// letEnd: from now on the process may end by itself.
+func (n *node) letEnd() {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	n.mayEnd = true
+}
+
+// observe notes the process's memory.
 func (n *node) observe() {
 	p := n.running()
 	if p == nil {
@@ -166,19 +208,22 @@ func (n *node) exit() error {
 	if p == nil {
 		return nil
 	}
-	if reply, err := p.call(Request{Cmd: "stats"}); err == nil && reply.Stats != nil {
-		n.stats.SnapshotsTaken += reply.Stats.SnapshotsTaken
-		n.stats.SnapshotsSent += reply.Stats.SnapshotsSent
-		n.stats.SnapshotsRecovered += reply.Stats.SnapshotsRecovered
-	}
 	n.mutex.Lock()
 	n.expected = true
 	n.mutex.Unlock()
 	begin := time.Now()
-	_, err := p.call(Request{Cmd: "exit"})
+	var err error
+	if n.console != nil {
+		err = n.interrupt(p)
+	} else {
+		_, err = p.call(Request{Cmd: "exit"})
+	}
 	if err == nil || err == errDown {
 		<-p.done
 		err = p.exit
+	}
+	if n.console != nil && ended(err, syscall.SIGTERM) {
+		err = nil
 	}
 	if err != nil {
 		return fmt.Errorf("node %v: exit: %w\n%s", n, err, n.logTail())
@@ -191,7 +236,31 @@ func (n *node) exit() error {
 	return nil
 }
 
+// interrupt asks the program to end, which it does by that signal.
+func (n *node) interrupt(p *process) error {
+	p.signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+		return nil
+	case <-time.After(hungAfter):
+		return errHung
+	}
+}
+
+// ended tells whether a process ended by that signal.
+func ended(err error, s syscall.Signal) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == s
+}
+
 func (n *node) signal(s syscall.Signal) {
+	if n.console != nil {
+		n.console.disturb()
+	}
 	if p := n.running(); p != nil {
 		p.signal(s)
 	}
@@ -199,6 +268,9 @@ func (n *node) signal(s syscall.Signal) {
 
 // healthy tells whether the replica still works: after a failed write its host ends, by design.
 func (n *node) healthy() bool {
+	if n.console != nil {
+		return n.running() != nil
+	}
 	_, err := n.call(Request{Cmd: "leader"})
 	return err == nil
 }

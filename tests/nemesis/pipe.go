@@ -60,13 +60,6 @@ type State struct {
 	Bytes uint64 `json:"bytes"`
 }
 
-// Stats counts what a node host's listener was told.
-type Stats struct {
-	SnapshotsTaken     uint64 `json:"snapshots_taken"`
-	SnapshotsSent      uint64 `json:"snapshots_sent"`
-	SnapshotsRecovered uint64 `json:"snapshots_recovered"`
-}
-
 // Reply answers one request. Error empty: it succeeded, and the fields that belong to it are set.
 type Reply struct {
 	ID      uint64 `json:"id"`
@@ -81,7 +74,6 @@ type Reply struct {
 	State   *State `json:"state"`
 	Leader  uint64 `json:"leader"`
 	Term    uint64 `json:"term"`
-	Stats   *Stats `json:"stats"`
 }
 
 // The operations of the key-value machine.

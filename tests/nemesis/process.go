@@ -19,6 +19,7 @@ import (
 type process struct {
 	cmd  *exec.Cmd
 	in   io.WriteCloser
+	line func([]byte)  // takes what it prints; nil: replies
 	done chan struct{} // closed once it has ended
 	exit error         // after done
 
@@ -47,19 +48,24 @@ func didNotHappen(err error) bool {
 	return errors.As(err, &reply) && !reply.happened
 }
 
-// startProcess runs `path` in `dir` as user `uid`, its stderr going to `log`. Neither may be on a
-// disk that this program serves: a fork waits for them, and the disk could then wait for the fork.
-func startProcess(path, dir, log string, uid uint32, environment []string) (*process, error) {
-	file, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	cmd := exec.Command(path)
-	cmd.Dir, cmd.Stderr = dir, file
-	cmd.Env = append(os.Environ(), environment...)
+// launch is what a process is started with. Neither `path` nor `dir` may be on a disk that this
+// program serves: a fork waits for them, and the disk could then wait for the fork.
+type launch struct {
+	path        string
+	arguments   []string
+	dir         string
+	environment []string // beside ours
+	uid         uint32
+	errors      io.Writer    // its stderr
+	line        func([]byte) // takes what it prints; nil: replies to calls
+}
+
+func startProcess(l launch) (*process, error) {
+	cmd := exec.Command(l.path, l.arguments...)
+	cmd.Dir, cmd.Stderr = l.dir, l.errors
+	cmd.Env = append(os.Environ(), l.environment...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL,
-		Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		Credential: &syscall.Credential{Uid: l.uid, Gid: l.uid}}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -71,12 +77,16 @@ func startProcess(path, dir, log string, uid uint32, environment []string) (*pro
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{cmd: cmd, in: in, done: make(chan struct{}), waiting: make(map[uint64]chan *Reply)}
+	p := &process{cmd: cmd, in: in, line: l.line, done: make(chan struct{}),
+		waiting: make(map[uint64]chan *Reply)}
+	if p.line == nil {
+		p.line = p.reply
+	}
 	go p.receive(out)
 	return p, nil
 }
 
-// receive hands replies out until the process ends.
+// receive hands lines out until the process ends.
 func (p *process) receive(out io.Reader) {
 	lines := bufio.NewReaderSize(out, 1<<16)
 	for {
@@ -84,20 +94,32 @@ func (p *process) receive(out io.Reader) {
 		if err != nil {
 			break
 		}
-		reply := &Reply{}
-		if json.Unmarshal(line, reply) != nil {
-			continue // a library spoke
-		}
-		p.mutex.Lock()
-		waiter := p.waiting[reply.ID]
-		delete(p.waiting, reply.ID)
-		p.mutex.Unlock()
-		if waiter != nil {
-			waiter <- reply
-		}
+		p.line(line)
 	}
 	p.exit = p.cmd.Wait()
 	close(p.done)
+}
+
+// reply hands a reply to who waits for it.
+func (p *process) reply(line []byte) {
+	reply := &Reply{}
+	if json.Unmarshal(line, reply) != nil {
+		return // a library spoke
+	}
+	p.mutex.Lock()
+	waiter := p.waiting[reply.ID]
+	delete(p.waiting, reply.ID)
+	p.mutex.Unlock()
+	if waiter != nil {
+		waiter <- reply
+	}
+}
+
+func (p *process) write(bytes []byte) error {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	_, err := p.in.Write(bytes)
+	return err
 }
 
 // hungAfter is how much longer than its own timeout a call may take. Above all faults' lengths,

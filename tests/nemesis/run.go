@@ -35,7 +35,12 @@ type run struct {
 const clients = 8
 
 // election is the shortest time after which a follower without a leader campaigns.
-func (r *run) election() time.Duration { return 10 * r.tick }
+func (r *run) election() time.Duration {
+	if r.example {
+		return 2 * time.Second
+	}
+	return 10 * r.tick
+}
 
 // complain records what is wrong without ending the run. From any goroutine.
 func (r *run) complain(format string, args ...interface{}) {
@@ -43,10 +48,12 @@ func (r *run) complain(format string, args ...interface{}) {
 	if r.lie {
 		problem, _, _ = strings.Cut(problem, "\n") // as expected
 	}
-	fmt.Printf("WRONG %s\n", problem)
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	r.problems = append(r.problems, problem)
+	if len(r.problems) <= 20 { // one wrong thing leads to many
+		fmt.Printf("WRONG %s\n", problem)
+	}
 }
 
 func (r *run) verbosely(format string, args ...interface{}) {
@@ -68,6 +75,9 @@ func newRun(o options) (*run, error) {
 		return r, err
 	}
 	port := 21000 + int(uint64(r.seed)%1000)
+	if r.example {
+		port = 63000 // its founders' addresses
+	}
 	members := make(map[uint64]string)
 	for replica := uint64(1); replica <= 3; replica++ {
 		n := &node{replica: replica, port: freePort(&port), uid: firstUid + uint32(replica), run: r,
@@ -118,11 +128,14 @@ func (r *run) copyPrograms() error {
 // work lets faults happen until the time is over, or the number of power cuts reached.
 func (r *run) work() error {
 	r.begin = time.Now()
+	r.watch = startWatch(r)
+	defer r.watch.stop()
+	if r.example {
+		return newExample(r).work()
+	}
 	if err := each(r.nodes, (*node).up); err != nil {
 		return err
 	}
-	r.watch = startWatch(r)
-	defer r.watch.stop()
 	if err := r.judge.awaitAnswers(0); err != nil {
 		return err
 	}
@@ -132,7 +145,7 @@ func (r *run) work() error {
 	if len(s.kinds) == 0 {
 		return fmt.Errorf("no faults to make")
 	}
-	for number := 1; !r.over(s, number) && len(r.problems) == 0; number++ {
+	for number := 1; !r.over(number) && len(r.problems) == 0; number++ {
 		if err := r.round(s, number); err != nil {
 			return err
 		}
@@ -141,7 +154,7 @@ func (r *run) work() error {
 	return r.judge.readKept(len(r.judge.kept))
 }
 
-func (r *run) over(s *storm, number int) bool {
+func (r *run) over(number int) bool {
 	if r.cuts > 0 {
 		return number > r.cuts
 	}
@@ -158,11 +171,8 @@ func (r *run) round(s *storm, number int) error {
 	r.load.nextRound(number)
 	r.load.work()
 	s.tell()
-	end := time.Now().Add(roundTime)
-	for first := true; first || r.cuts == 0 && time.Now().Before(end); first = false {
-		if err := s.play(r.nextStep(s)); err != nil {
-			return err
-		}
+	if err := r.playRound(s); err != nil {
+		return err
 	}
 	if err := r.judge.awaitAnswers(number); err != nil {
 		return err
@@ -173,6 +183,17 @@ func (r *run) round(s *storm, number int) error {
 	r.load.rest()
 	r.figures.add("rounds", 1)
 	return r.judge.round(r.load)
+}
+
+// playRound makes and repairs faults for a round's time; of a run of power cuts, one.
+func (r *run) playRound(s *storm) error {
+	end := time.Now().Add(roundTime)
+	for first := true; first || r.cuts == 0 && time.Now().Before(end); first = false {
+		if err := s.play(r.nextStep(s)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // nextStep is the seed's next; of a run of power cuts, a cut of all three at some moment.
@@ -230,6 +251,10 @@ func (r *run) finish() {
 	for _, n := range r.nodes {
 		n.signal(syscall.SIGCONT) // after an error
 	}
+	if limit := electionsToRecover * r.election(); r.progress.worst > limit {
+		r.complain("%v without progress although a majority was up and connected (%s); at most: %v",
+			r.progress.worst, r.progress.worstFaults, limit)
+	}
 	if len(r.problems) == 0 {
 		for _, n := range r.nodes {
 			if err := n.exit(); err != nil {
@@ -239,6 +264,9 @@ func (r *run) finish() {
 	}
 	for _, n := range r.nodes {
 		n.kill()
+		if n.console != nil {
+			n.console.end()
+		}
 		r.inspectLog(n)
 		if n.disk != nil {
 			if err := n.disk.unmount(); err != nil {

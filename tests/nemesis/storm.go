@@ -26,6 +26,7 @@ type fault struct {
 	scope    scope
 	nodes    []*node // whose processes or disks it takes
 	impaired []*node // who may be of no use to the others meanwhile
+	mayEnd   bool    // the nodes may end by themselves
 	begin    func() error
 	end      func() error
 }
@@ -54,7 +55,8 @@ type storm struct {
 func newStorm(r *run) *storm {
 	s := &storm{run: r, network: &network{broken: make(map[link]loss)}, random: rand.New(rand.NewSource(r.seed))}
 	for _, k := range catalogue {
-		if r.only == "" && (!k.disk || r.disks) || r.only != "" && strings.Contains(","+r.only+",", ","+k.name+",") {
+		named := r.only == "" || strings.Contains(","+r.only+",", ","+k.name+",")
+		if named && (!k.disk || r.disks) && !(k.asks && r.example) {
 			s.kinds = append(s.kinds, k)
 		}
 	}
@@ -76,12 +78,16 @@ func (s *storm) next() step {
 	if second := s.random.Intn(len(s.kinds)); s.random.Intn(3) == 0 {
 		t.second = second
 	}
-	t.hold = s.between(50*time.Millisecond, 5*s.run.election())
-	if long := s.between(5*s.run.election(), 15*s.run.election()); s.random.Intn(6) == 0 {
+	unit := s.run.election()
+	if unit > time.Second {
+		unit = time.Second // more faults, although fewer elections
+	}
+	t.hold = s.between(50*time.Millisecond, 5*unit)
+	if long := s.between(5*unit, 15*unit); s.random.Intn(6) == 0 {
 		t.hold = long
 	}
 	t.between = s.between(0, t.hold)
-	t.rest = s.between(50*time.Millisecond, 3*s.run.election())
+	t.rest = s.between(50*time.Millisecond, 3*unit)
 	return t
 }
 
@@ -146,6 +152,11 @@ func (s *storm) start(f *fault) error {
 	s.run.figures.add("fault:"+f.name, 1)
 	s.active = append(s.active, f)
 	s.tell()
+	if f.mayEnd {
+		for _, n := range f.nodes {
+			n.letEnd()
+		}
+	}
 	if err := f.begin(); err != nil {
 		return fmt.Errorf("%s: %w", f.name, err)
 	}
@@ -163,6 +174,11 @@ func (s *storm) repair() error {
 		}
 		s.active = s.active[:len(s.active)-1]
 		s.tell()
+	}
+	for _, n := range s.run.nodes { // an error of the disk may show late
+		if err := s.mend(n); err != nil {
+			return err
+		}
 	}
 	return nil
 }
