@@ -123,6 +123,9 @@ ReplicaConfig ReplicaConfigOf(const Json& request) {
   config.compaction_overhead = Number(request, "compaction_overhead");
   config.snapshot_compression = compression("snapshot_compression");
   config.entry_compression = compression("entry_compression");
+  if (const std::uint64_t limit = Number(request, "max_log_bytes"); limit != 0) {
+    config.max_entry_bytes = config.max_in_memory_log_bytes = limit;
+  }
   if (Text(request, "role") == "nonvoting") config.role = ReplicaRole::kNonVoting;
   if (Text(request, "role") == "witness") config.role = ReplicaRole::kWitness;
   return config;

@@ -186,7 +186,7 @@ func (o *options) newRun(network *network, s *scenario, v variant) (*run, error)
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, err
 	}
-	r := &run{options: *o, network: network, dir: dir, major: v.major, minor: v.minor, lead: v.lead, losses: s.losses,
+	r := &run{options: *o, network: network, dir: dir, major: v.major, minor: v.minor, lead: v.lead, losses: s.losses, cutOffs: s.cutOffs,
 		random: rand.New(rand.NewSource(o.seed + int64(len(s.name))))}
 	r.settings = pipe.Request{ElectionTicks: 10, HeartbeatTicks: 1, CheckQuorum: true, CompactionOverhead: 20}
 	return r, nil

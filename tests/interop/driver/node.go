@@ -186,16 +186,20 @@ func (n *node) thaw() {
 }
 
 // Log lines that tell of a defect, whatever the scenario did.
+// Dragonboat only warns of some.
 var badLine = regexp.MustCompile(
-	`(^|\s)panic|fatal error|^goroutine \d|runtime error|invariant|Sanitizer|DRUMBEAT_CHECK| C \| |\[CRITICAL\]`)
+	`(^|\s)panic|fatal error|^goroutine \d|runtime error|invariant|Sanitizer|DRUMBEAT_CHECK| C \| |\[CRITICAL\]|` +
+		`deployment id does not match|compatibility version not match|invalid chunk|invalid snapshot|` +
+		`message sent to .* but received by|already exist$`)
 
-// Errors of the log, and those of them that broken connections explain.
+// Errors of the log; those of them that broken connections explain; and those that only snapshots
+// explain that were cut off in the middle.
 var (
 	errorLine = regexp.MustCompile(` E \| | ERROR `)
 	lossLine  = regexp.MustCompile(`send batch failed|failed to get a connection|failed to get the header|` +
 		`failed to close the connection|failed to get poison ack|failed to send snapshot|failed to connect|` +
-		`snapshot chunk processing failed|streaming snapshot chunk|not tracked chunk|out of order|` +
-		`failed to get a job|chunk rejected`)
+		`snapshot chunk processing failed|streaming snapshot chunk|failed to get a job`)
+	cutOffLine = regexp.MustCompile(`not tracked chunk|out of order|chunk rejected`)
 )
 
 // inspectLog returns the lines that should not be there, of those since the last call. `losses`:
@@ -206,9 +210,14 @@ func (n *node) inspectLog(losses bool) []string {
 		return nil
 	}
 	text, n.inspected = text[least(n.inspected, len(text)):], len(text)
+	return badLines(string(text), losses, n.run.cutOffs)
+}
+
+func badLines(text string, losses, cutOffs bool) []string {
 	var bad []string
-	for _, line := range strings.Split(string(text), "\n") {
-		defect := badLine.MatchString(line) || errorLine.MatchString(line) && !(losses && lossLine.MatchString(line))
+	for _, line := range strings.Split(text, "\n") {
+		explained := losses && lossLine.MatchString(line) || cutOffs && cutOffLine.MatchString(line)
+		defect := badLine.MatchString(line) || errorLine.MatchString(line) && !explained
 		if defect && len(bad) < 10 {
 			bad = append(bad, strings.TrimSpace(line))
 		}

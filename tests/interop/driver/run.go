@@ -27,6 +27,7 @@ type run struct {
 	lead    string // the kind that leads at the moment that matters
 	random  *rand.Rand
 	losses  bool // connections may break
+	cutOffs bool // and snapshots with them
 
 	nodes    []*node
 	settings pipe.Request               // how replicas are started

@@ -136,6 +136,11 @@ func helloworld(r *run) {
 		if err := t.cmd.Wait(); err != nil {
 			r.complain("exit of %s: %v\n%s", t.name, err, tail(t.log, 10))
 		}
+		text, err := os.ReadFile(t.log)
+		r.must(err)
+		for _, line := range badLines(string(text), true, false) {
+			r.complain("%s logged: %s", t.name, line)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ type scenario struct {
 	run     func(*run)
 	leads   bool // it matters which kind leads: run it with either
 	losses  bool // connections break, and the logs may say so
+	cutOffs bool // also in the middle of snapshots
 	filters bool // needs partitions
 	private bool // needs a namespace of its own
 	example bool // needs example-helloworld
@@ -38,23 +39,24 @@ var scenarios = []*scenario{
 	{name: "join-by-log", run: joinByLog, losses: true},
 	{name: "join-by-snapshot", run: joinBySnapshot, losses: true},
 	{name: "snapshots", run: snapshots, leads: true, losses: true},
-	{name: "snapshot-interrupted", run: snapshotInterrupted, leads: true, losses: true},
+	{name: "snapshot-interrupted", run: snapshotInterrupted, leads: true, losses: true, cutOffs: true},
 	{name: "membership", run: membershipChanges, leads: true, losses: true},
 	{name: "non-voting", run: nonVoting, leads: true, losses: true},
 	{name: "witness", run: witness, leads: true, losses: true},
 	{name: "compression", run: compression, leads: true},
 	{name: "big-entries", run: bigEntries, leads: true, losses: true},
 	{name: "catch-up", run: catchUp, leads: true, losses: true},
+	{name: "rate-limit", run: rateLimit, leads: true, losses: true},
 	{name: "ordered-changes", run: orderedChanges, leads: true, losses: true},
 	{name: "tls", run: mutualTLS, leads: true, losses: true},
 	{name: "shards", run: manyShards},
 	{name: "quiesce", run: quiesce, leads: true},
 	{name: "exits", run: exits, losses: true},
-	{name: "restarts", run: restarts, leads: true, losses: true},
+	{name: "restarts", run: restarts, leads: true, losses: true, cutOffs: true},
 	{name: "elections", run: elections, losses: true},
-	{name: "partitions", run: partitions, leads: true, losses: true, filters: true},
-	{name: "chaos", run: chaos, losses: true},
-	{name: "churn", run: churn, losses: true},
+	{name: "partitions", run: partitions, leads: true, losses: true, cutOffs: true, filters: true},
+	{name: "chaos", run: chaos, losses: true, cutOffs: true},
+	{name: "churn", run: churn, losses: true, cutOffs: true},
 	{name: "migration", run: migration, losses: true},
 }
 

@@ -106,6 +106,9 @@ func (c *storm) fault() {
 
 func (c *storm) kill(n *node) {
 	if !contains(c.down, n) {
+		if !contains(c.frozen, n) {
+			n.takeStats()
+		}
 		n.kill()
 		c.down = append(c.down, n)
 	}

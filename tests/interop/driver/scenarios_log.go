@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"drumbeat/interop/pipe"
@@ -67,6 +68,43 @@ func catchUp(r *run) {
 	s := r.openSession(shard, nodes[0])
 	s.propose(nodes[0], pipe.Put("after", "all"))
 	r.converge(shard, nodes)
+}
+
+// rateLimit: with a limit on the log in memory, followers report what they hold, those of Go now and
+// then a number just below 2^64. A flood of large commands slows down and comes through all the same.
+func rateLimit(r *run) {
+	r.settings.MaxLogBytes = 1 << 20
+	nodes := r.mixed()
+	const together = 24
+	var busy atomic.Uint64
+	var writers sync.WaitGroup
+	each := r.scaled(60)
+	for w := 0; w < together; w++ {
+		writers.Add(1)
+		go func(w int) {
+			defer writers.Done()
+			defer r.failureToProblem()
+			n := nodes[w%3]
+			s := r.openSession(shard, n)
+			for i := 0; i < each; i++ {
+				r.eventually(patience, "a large command", func() error {
+					_, err := s.once(n, pipe.Put(fmt.Sprintf("k%d", w), text(60_000, s.series)))
+					if didNotHappen(err) {
+						busy.Add(1)
+					}
+					return err
+				})
+				s.series++
+				r.count(1, 0)
+			}
+		}(w)
+	}
+	writers.Wait()
+	state := r.converge(shard, nodes)
+	if want := uint64(together * each); state.Count != want {
+		r.fatal("%d commands applied, want %d", state.Count, want)
+	}
+	r.figure("%d times told to wait", busy.Load())
 }
 
 // splitOff picks a follower, of another kind than the leader if there is one, and the rest.

@@ -83,6 +83,7 @@ func (h *host) start(r *pipe.Request) error {
 		CompactionOverhead:      r.CompactionOverhead,
 		SnapshotCompressionType: compression(r.SnapshotCompression),
 		EntryCompressionType:    compression(r.EntryCompression),
+		MaxInMemLogSize:         r.MaxLogBytes,
 		IsNonVoting:             r.Role == "nonvoting",
 		IsWitness:               r.Role == "witness",
 	})

@@ -56,6 +56,7 @@ type Request struct {
 	CompactionOverhead  uint64            `json:"compaction_overhead,omitempty"` // also: snapshot
 	SnapshotCompression bool              `json:"snapshot_compression,omitempty"`
 	EntryCompression    bool              `json:"entry_compression,omitempty"`
+	MaxLogBytes         uint64            `json:"max_log_bytes,omitempty"` // in memory
 
 	// propose, close_session: client 0 is the session without duplicate suppression.
 	Client    uint64 `json:"client,omitempty"`
