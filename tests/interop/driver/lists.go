@@ -13,7 +13,7 @@ func least[T int | uint64](a, b T) T {
 	return b
 }
 
-func most[T int | time.Duration](a, b T) T {
+func most[T int | uint64 | time.Duration](a, b T) T {
 	if a > b {
 		return a
 	}

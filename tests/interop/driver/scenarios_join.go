@@ -126,7 +126,24 @@ func (r *run) replaceOne(group []*node, from, to string, l *load) ([]*node, time
 	r.must(leaving.exit())
 	r.leaderOf(shard, group)
 	l.progress(40)
+	r.keepUp(group)
 	return group, time.Since(start)
+}
+
+// keepUp waits until each node has applied what any of them has applied by now.
+func (r *run) keepUp(nodes []*node) {
+	var newest uint64
+	for _, n := range nodes {
+		newest = most(newest, r.state(shard, n).Index)
+	}
+	for _, n := range nodes {
+		r.eventually(patience, fmt.Sprintf("index %d at node %v", newest, n), func() error {
+			if now := r.state(shard, n).Index; now < newest {
+				return fmt.Errorf("it is at %d", now)
+			}
+			return nil
+		})
+	}
 }
 
 func firstOfKind(nodes []*node, kind string) *node {
