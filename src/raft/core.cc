@@ -66,6 +66,7 @@ void Core::LeaderTick() {
   if (++heartbeat_elapsed_ >= options_.heartbeat_ticks) {
     heartbeat_elapsed_ = 0;
     SendHeartbeats();
+    RepeatTransfer();
   }
 }
 

@@ -175,6 +175,7 @@ class Core {
   void StartTransfer(ReplicaId target);
   ReplicaId BestSuccessor() const;
   void TellTransferTarget();
+  void RepeatTransfer();
 
   // -- output.cc ---------------------------------------------------------------------------------
   HardState CurrentHardState() const;

@@ -40,4 +40,12 @@ void Core::TellTransferTarget() {
   Send(transfer_->target, TimeoutNow{});
 }
 
+// A target that has yet to apply what is committed must not campaign and forgets that it was told;
+// a Dragonboat target does so whatever the entries are. With the next heartbeat it may.
+void Core::RepeatTransfer() {
+  if (!transfer_) return;
+  transfer_->told = false;
+  TellTransferTarget();
+}
+
 }  // namespace drumbeat::raft

@@ -30,6 +30,18 @@ TEST(TransferTest, ATargetThatLagsIsBroughtUpFirst) {
   EXPECT_EQ(shard[2].history(), shard[1].history());
 }
 
+TEST(TransferTest, ATargetThatCouldNotCampaignIsToldAgain) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.Cut(1, 2);
+  shard.raft(1).TransferLeadership(ReplicaId{2});
+  shard.Settle();
+  ASSERT_EQ(shard.Leader(), 1u) << "what it was told is lost";
+  shard.Heal();
+  shard.TickAll(TestShard::DefaultOptions().heartbeat_ticks);
+  EXPECT_EQ(shard.Leader(), 2u);
+}
+
 TEST(TransferTest, TheTargetsCampaignOverridesLeasesAndSkipsPreVote) {
   Options options = TestShard::DefaultOptions();
   options.pre_vote = true;
