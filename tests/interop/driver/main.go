@@ -29,6 +29,7 @@ type options struct {
 	quick    bool
 	verbose  bool
 	keep     bool
+	serial   bool
 	groups   [][2]string // majority, minority
 	folder   string
 }
@@ -45,6 +46,7 @@ func parseOptions() (*options, error) {
 	flag.BoolVar(&o.quick, "quick", false, "smaller snapshots, shorter loads, fewer variants")
 	flag.BoolVar(&o.verbose, "v", false, "print steps")
 	flag.BoolVar(&o.keep, "keep", false, "keep the folder also of runs that pass")
+	flag.BoolVar(&o.serial, "serial", false, "one group after the other, not side by side")
 	kinds := flag.String("kinds", "go,go,db;db,db,go", "kinds of the three founding replicas, two equal ones first")
 	flag.StringVar(&o.folder, "folder", "", "where to make the nodes' folders; empty: the system's temporary folder")
 	flag.Parse()
@@ -73,6 +75,9 @@ func main() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "driver:", err)
 		os.Exit(2)
+	}
+	if os.Getenv(totalsFile) == "" && len(o.groups) > 1 && !o.serial {
+		os.Exit(o.sideBySide())
 	}
 	if os.Getenv(namespaceMark) == "" {
 		status, err := enterNamespace()
@@ -128,10 +133,10 @@ func copyFile(from, to string) error {
 }
 
 // runAll runs every scenario in every variant that the options ask for, and returns the exit
-// status: 1 if any failed.
+// status.
 func (o *options) runAll(network *network) int {
 	fmt.Printf("seed %d, namespace %t, partitions %t\n", o.seed, network.private, network.filters)
-	var passed, failed, skipped int
+	var t totals
 	for number, s := range scenarios {
 		for _, v := range o.variants(number, s) {
 			name := fmt.Sprintf("%s/%s-%s/%s", s.name, v.major, v.minor, v.lead)
@@ -140,21 +145,17 @@ func (o *options) runAll(network *network) int {
 			}
 			if why := s.cannot(o, network); why != "" {
 				fmt.Printf("SKIP %-42s %s\n", name, why)
-				skipped++
+				t.skipped++
 				break
 			}
 			if o.runOne(network, s, v, name) {
-				passed++
+				t.passed++
 			} else {
-				failed++
+				t.failed++
 			}
 		}
 	}
-	fmt.Printf("%d passed, %d failed, %d skipped; seed %d\n", passed, failed, skipped, o.seed)
-	if failed > 0 || passed == 0 {
-		return 1
-	}
-	return 0
+	return t.report(o.seed)
 }
 
 // variant says which kinds make up the group and which one leads.
@@ -164,8 +165,12 @@ type variant struct{ major, minor, lead string }
 // changing from scenario to scenario.
 func (o *options) variants(number int, s *scenario) []variant {
 	var out []variant
-	for i, group := range o.groups {
+	for _, group := range o.groups {
 		leads := []string{group[0], group[1]}
+		i := 0
+		if group[0] != kindGo {
+			i = 1
+		}
 		if group[0] == group[1] || !s.leads {
 			leads = leads[:1]
 		} else if o.quick {
@@ -206,18 +211,20 @@ func (o *options) runOne(network *network, s *scenario, v variant, name string) 
 	if len(r.problems) > 0 {
 		verdict = "FAIL"
 	}
-	fmt.Printf("%s %-42s %5.1f s, %d ops (%d unknown), %d leader changes, snapshots %d taken %d sent %d failed %d restored, "+
+	var out strings.Builder // in one piece: other drivers print to the same place
+	fmt.Fprintf(&out, "%s %-42s %5.1f s, %d ops (%d unknown), %d leader changes, snapshots %d taken %d sent %d failed %d restored, "+
 		"%d packets, %.1f MB%s\n", verdict, name, took.Seconds(), r.acked, r.unknown, stats.LeaderChanges,
 		stats.SnapshotsTaken, stats.SnapshotsSent, stats.SnapshotsFailed, stats.SnapshotsRecovered,
 		after.packets-before.packets, float64(after.bytes-before.bytes)/1e6, strings.Join(append([]string{""}, r.figures...), "; "))
 	for _, problem := range r.problems {
-		fmt.Println("     ", problem)
+		fmt.Fprintln(&out, "     ", problem)
 	}
 	if len(r.problems) > 0 || o.keep {
-		fmt.Println("      folder:", r.dir)
+		fmt.Fprintln(&out, "      folder:", r.dir)
 	} else {
 		os.RemoveAll(r.dir)
 	}
+	fmt.Print(out.String())
 	return len(r.problems) == 0
 }
 

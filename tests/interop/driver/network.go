@@ -54,6 +54,7 @@ func enterNamespace() (int, error) {
 func openNetwork(seed int64) *network {
 	n := &network{next: 20000 + int(uint64(seed)%10000)}
 	if os.Getenv(namespaceMark) == "" {
+		n.next = 20000 + os.Getpid()*7000%10000 // away from the driver beside this one
 		return n
 	}
 	n.private = exec.Command("ip", "link", "set", "lo", "up").Run() == nil

@@ -20,20 +20,24 @@ func (r *run) bigSnapshot() uint64 {
 // snapshots: the leader's snapshot reaches a follower of the other kind: of 8 bytes, small and
 // big, with 0, 1 and 4,096 sessions; uncompressed, compressed by all and by one kind only.
 func snapshots(r *run) {
-	for _, compressed := range [][]string{nil, {r.major, r.minor}, {r.lead}} {
-		r.snapshotsOf("counter", compressed)
-		r.snapshotsOf("kv", compressed)
+	for round, compressed := range [][]string{nil, {r.major, r.minor}, {r.lead}} {
+		r.snapshotsOf("counter", compressed, 0)
+		sessions := 4096
+		if r.quick && round > 0 {
+			sessions = 256
+		}
+		r.snapshotsOf("kv", compressed, sessions)
 	}
 }
 
-func (r *run) snapshotsOf(machine string, compressed []string) {
+func (r *run) snapshotsOf(machine string, compressed []string, sessions int) {
 	r.settings.Machine = machine
 	r.adjust = func(n *node, start *pipe.Request) { start.SnapshotCompression = contains(compressed, n.kind) }
 	nodes := r.mixed()
 	r.lateRound(nodes, 0, 0)
 	if machine == "kv" {
 		r.lateRound(nodes, 1, r.bigSnapshot())
-		r.lateRound(nodes, 4096, 0)
+		r.lateRound(nodes, sessions, 0)
 	}
 	for _, n := range nodes {
 		n.takeStats()
