@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/memory_kv.h"
 
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -32,7 +33,12 @@ void MemoryDisk::Apply(Tables& tables, const Changes& changes) {
 
 void MemoryDisk::Take(const Changes& changes) {
   Apply(now_, changes);
-  if (crashes_ == Crashes::kSimulated) unsynced_.push_back(changes);
+  if (crashes_ == Crashes::kSimulated && !forgets_) unsynced_.push_back(changes);
+}
+
+void MemoryDisk::Forget() {
+  unsynced_.clear();
+  forgets_ = true;
 }
 
 void MemoryDisk::SyncAll() {
@@ -48,12 +54,40 @@ void MemoryDisk::Crash(std::size_t kept_batches) {
     Apply(durable_, unsynced_[i]);
   }
   unsynced_.clear();
+  forgets_ = false;
   now_ = durable_;
 }
 
 std::size_t MemoryDisk::unsynced_batches() const {
   const base::MutexLock lock(mutex_);
   return unsynced_.size();
+}
+
+bool MemoryDisk::FlipBit(base::Random& dice) {
+  const base::MutexLock lock(mutex_);
+  const auto space = static_cast<std::size_t>(dice.Below(kSpaces));
+  Table& table = now_[space];
+  if (table.empty()) return false;
+  const auto chosen =
+      std::next(table.begin(), static_cast<std::ptrdiff_t>(dice.Below(table.size())));
+  if (chosen->second->empty()) return false;
+  std::string bad = *chosen->second;
+  const std::uint64_t bit = dice.Below(8 * bad.size());
+  bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
+  chosen->second = std::make_shared<const std::string>(std::move(bad));
+  if (const auto durable = durable_[space].find(chosen->first); durable != durable_[space].end()) {
+    durable->second = chosen->second;
+  }
+  return true;
+}
+
+std::size_t MemoryDisk::stored_bytes() const {
+  const base::MutexLock lock(mutex_);
+  std::size_t bytes = 0;
+  for (const Table& table : now_) {
+    for (const auto& [key, value] : table) bytes += key.size() + value->size();
+  }
+  return bytes;
 }
 
 class MemoryBatch : public KvBatch {
@@ -147,8 +181,9 @@ class MemoryKv : public Kv {
     const Fault fault =
         disk_->Ask(sync == Sync::kYes ? Operation::kSyncedWrite : Operation::kWrite);
     if (epoch_ != disk_->epoch_ || fault == Fault::kLost) return WriteRefused();
+    if (fault == Fault::kForgotten) disk_->Forget();
     disk_->Take(static_cast<MemoryBatch&>(batch).changes());
-    if (fault == Fault::kApplied) return WriteRefused();
+    if (fault != Fault::kNone) return WriteRefused();
     if (sync == Sync::kYes) disk_->SyncAll();
     return {};
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/random.h"
 #include "storage/kv.h"
 #include "storage/slot_file.h"
 
@@ -24,7 +25,9 @@ class MemoryDisk {
   /// What reaches the disk.
   enum class Operation : std::uint8_t { kWrite, kSyncedWrite, kBulkAdd, kBulkCommit, kDrop, kSlot };
   /// kLost: the operation fails and left nothing. kApplied: it fails, and is there all the same.
-  enum class Fault : std::uint8_t { kNone, kLost, kApplied };
+  /// kForgotten: a sync fails as on Linux: what was written is read back until a crash, but neither
+  /// it nor what follows it in the log gets to the disk, though later syncs say so.
+  enum class Fault : std::uint8_t { kNone, kLost, kApplied, kForgotten };
   /// Asked before every operation, under the disk's lock.
   using FaultHook = std::function<Fault(Operation)>;
 
@@ -39,6 +42,10 @@ class MemoryDisk {
   void Crash(std::size_t kept_batches = 0);
   /// How many batches no sync has covered yet.
   std::size_t unsynced_batches() const;
+  /// Flips one bit of one stored value, as `dice` says. False when nothing is stored.
+  bool FlipBit(base::Random& dice);
+  /// Bytes of the values in all spaces.
+  std::size_t stored_bytes() const;
 
  private:
   friend class MemoryKv;
@@ -62,6 +69,7 @@ class MemoryDisk {
   /// Takes the changes; what a later crash makes of them is up to the next sync.
   void Take(const Changes& changes);
   void SyncAll();
+  void Forget();
 
   const Crashes crashes_;
   mutable base::Mutex mutex_;
@@ -71,6 +79,8 @@ class MemoryDisk {
   /// What a crash leaves, and the batches since.
   Tables durable_;
   std::vector<Changes> unsynced_;
+  /// Nothing gets to the disk before a crash.
+  bool forgets_ = false;
   std::string slot_;
 
   friend class MemoryBatch;

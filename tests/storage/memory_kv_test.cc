@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/memory_kv.h"
 
+#include <bit>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
+
+#include "base/random.h"
 
 namespace drumbeat::storage {
 namespace {
@@ -52,6 +56,49 @@ TEST(MemoryDiskTest, WhatFailedIsThereOrNot) {
   EXPECT_TRUE(Has(*kv, "applied"));
   disk->Crash(1);
   EXPECT_TRUE(Has(*OpenMemoryKv(disk), "applied"));
+}
+
+TEST(MemoryDiskTest, AForgottenSyncTakesAllThatFollowsWithIt) {
+  Fault fault = Fault::kNone;
+  const auto disk = std::make_shared<MemoryDisk>(MemoryDisk::Crashes::kSimulated, [&](Operation) {
+    return std::exchange(fault, Fault::kNone);
+  });
+  auto kv = OpenMemoryKv(disk);
+  ASSERT_TRUE(Put(*kv, "synced", Sync::kYes).has_value());
+  ASSERT_TRUE(Put(*kv, "unsynced", Sync::kNo).has_value());
+  fault = Fault::kForgotten;
+  EXPECT_FALSE(Put(*kv, "forgotten", Sync::kYes).has_value());
+  ASSERT_TRUE(Put(*kv, "repeated", Sync::kYes).has_value());
+  for (const char* key : {"synced", "unsynced", "forgotten", "repeated"}) {
+    EXPECT_TRUE(Has(*kv, key)) << key;
+  }
+  disk->Crash(disk->unsynced_batches());
+  kv = OpenMemoryKv(disk);
+  EXPECT_TRUE(Has(*kv, "synced"));
+  for (const char* key : {"unsynced", "forgotten", "repeated"}) EXPECT_FALSE(Has(*kv, key)) << key;
+  ASSERT_TRUE(Put(*kv, "new", Sync::kYes).has_value());
+  disk->Crash();
+  EXPECT_TRUE(Has(*OpenMemoryKv(disk), "new"));
+}
+
+TEST(MemoryDiskTest, AFlippedBitStaysFlipped) {
+  const auto disk = std::make_shared<MemoryDisk>(MemoryDisk::Crashes::kSimulated);
+  base::Random dice(1);
+  EXPECT_FALSE(disk->FlipBit(dice));
+  auto kv = OpenMemoryKv(disk);
+  ASSERT_TRUE(Put(*kv, "a", Sync::kYes).has_value());
+  const std::string before((*kv->Get(Space::kState, "a"))->view());
+  EXPECT_EQ(disk->stored_bytes(), 1 + before.size());
+  while (!disk->FlipBit(dice)) {
+  }
+  disk->Crash();
+  const std::string after((*OpenMemoryKv(disk)->Get(Space::kState, "a"))->view());
+  ASSERT_EQ(after.size(), before.size());
+  int flipped = 0;
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    flipped += std::popcount(static_cast<unsigned char>(after[i] ^ before[i]));
+  }
+  EXPECT_EQ(flipped, 1);
 }
 
 TEST(MemoryDiskTest, AnImageIsDurableAtOnce) {
