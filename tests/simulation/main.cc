@@ -1,36 +1,90 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string>
+#include <vector>
 
 #include "simulation/simulation.h"
 
-// simulate [FIRST_SEED [SEEDS]]: runs seeds, one line each, and stops at the first that breaks.
+// simulate [FIRST_SEED [SEEDS]]: runs seeds, one line each, and ends with the first that breaks.
 // simulate --seconds N [FIRST_SEED]: as many as fit.
 
 namespace {
 
+using drumbeat::simulation::microseconds;
 using drumbeat::simulation::Report;
 using drumbeat::simulation::Simulation;
 
-bool RunSeed(std::uint64_t seed, double& simulated_hours) {
+double Seconds(microseconds time) { return static_cast<double>(time.count()) / 1e6; }
+
+/// What many runs came to.
+class Totals {
+ public:
+  void Add(const Report& report) {
+    hours_ += Seconds(report.simulated) / 3600;
+    writes_ += report.writes;
+    reads_ += report.reads;
+    crashes_ += report.crashes;
+    images_ += report.images_compared;
+    recoveries_.push_back(Seconds(report.recovery));
+    if (report.failover) failovers_.push_back(Seconds(*report.failover));
+  }
+
+  void Print() {
+    const double spent = static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+    std::printf("%.1f simulated hours in %.1f s of one core: %.0f hours per hour\n", hours_, spent,
+                hours_ * 3600 / spent);
+    std::printf("%llu writes, %llu reads, %llu crashes, %llu snapshots compared\n",
+                static_cast<unsigned long long>(writes_), static_cast<unsigned long long>(reads_),
+                static_cast<unsigned long long>(crashes_),
+                static_cast<unsigned long long>(images_));
+    Print("all agree after the last fault", recoveries_);
+    Print("written again after a leader's crash", failovers_);
+  }
+
+ private:
+  static void Print(const char* what, std::vector<double>& seconds) {
+    if (seconds.empty()) return;
+    std::ranges::sort(seconds);
+    const std::size_t last = seconds.size() - 1;
+    std::printf("%s (s, election timeout 2 s): median %.1f, 99 %% %.1f, longest %.1f\n", what,
+                seconds[last / 2], seconds[last * 99 / 100], seconds[last]);
+  }
+
+  double hours_ = 0;
+  std::uint64_t writes_ = 0;
+  std::uint64_t reads_ = 0;
+  std::uint64_t crashes_ = 0;
+  std::uint64_t images_ = 0;
+  std::vector<double> recoveries_;
+  std::vector<double> failovers_;
+};
+
+bool RunSeed(std::uint64_t seed, Totals& totals) {
+  std::string plan;
   try {
-    const Report report = Simulation(seed).Run();
-    simulated_hours += static_cast<double>(report.simulated.count()) / 3.6e9;
+    Simulation simulation(seed);
+    plan = simulation.plan().Describe();
+    const Report report = simulation.Run();
+    totals.Add(report);
     std::printf(
         "seed %llu: trace %016llx, %llu events, %llu writes, %llu reads, %llu leaders, %llu "
-        "crashes\n",
+        "crashes, %llu flips, recovery %.1f s; %s\n",
         static_cast<unsigned long long>(seed), static_cast<unsigned long long>(report.trace),
         static_cast<unsigned long long>(report.events),
         static_cast<unsigned long long>(report.writes),
         static_cast<unsigned long long>(report.reads),
         static_cast<unsigned long long>(report.leaders),
-        static_cast<unsigned long long>(report.crashes));
+        static_cast<unsigned long long>(report.crashes),
+        static_cast<unsigned long long>(report.flips), Seconds(report.recovery), plan.c_str());
     return true;
   } catch (const std::exception& problem) {
-    std::printf("seed %llu: BROKEN: %s\n", static_cast<unsigned long long>(seed), problem.what());
+    std::printf("seed %llu: BROKEN: %s (%s)\n", static_cast<unsigned long long>(seed),
+                problem.what(), plan.c_str());
     return false;
   }
 }
@@ -38,6 +92,8 @@ bool RunSeed(std::uint64_t seed, double& simulated_hours) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Line by line, so that a seed that ends the process can be told.
+  std::setvbuf(stdout, nullptr, _IOLBF, 1 << 16);
   std::uint64_t first = 1;
   std::uint64_t count = 1;
   double seconds = 0;
@@ -53,15 +109,15 @@ int main(int argc, char** argv) {
   const auto spent = [&] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
-  double hours = 0;
+  Totals totals;
   std::uint64_t done = 0;
   std::uint64_t broken = 0;
-  for (; done < count && (seconds == 0 || spent() < seconds); ++done) {
-    if (!RunSeed(first + done, hours)) ++broken;
+  while (done < count && (seconds == 0 || spent() < seconds) && (seconds > 0 || broken == 0)) {
+    if (!RunSeed(first + done, totals)) ++broken;
+    ++done;
   }
-  std::printf(
-      "%llu seeds, %llu broken; %.1f simulated hours in %.1f s: %.0f hours per hour of one core\n",
-      static_cast<unsigned long long>(done), static_cast<unsigned long long>(broken), hours,
-      spent(), hours * 3600 / spent());
+  std::printf("%llu seeds, %llu broken\n", static_cast<unsigned long long>(done),
+              static_cast<unsigned long long>(broken));
+  totals.Print();
   return broken == 0 ? 0 : 1;
 }

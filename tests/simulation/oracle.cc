@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <variant>
 
 namespace drumbeat::simulation {
 
@@ -20,6 +21,10 @@ void Oracle::CheckPrefix(const ListState& state, const char* whose) const {
     return world_.Broken(std::string(whose) + " with " + std::to_string(state.count) +
                          " commands is not a prefix of the shard's history");
   }
+}
+
+bool Oracle::IsWhole(const ListState& state) const {
+  return state.count == list_.size() && (list_.empty() || state.chain == list_.back().chain);
 }
 
 void Oracle::Applied(Index index, std::string_view command, const ListState& before,
@@ -45,8 +50,61 @@ void Oracle::Applied(Index index, std::string_view command, const ListState& bef
 
 void Oracle::LeaderSeen(ReplicaId replica, Term term) {
   const auto [known, fresh] = leaders_.emplace(term, replica);
+  if (fresh) leader_since_ = world_.now();
   if (!fresh && known->second != replica) {
     return world_.Broken("two leaders in term " + std::to_string(term.value()));
+  }
+}
+
+void Oracle::MembershipSeen(const Membership& members) {
+  const auto [known, fresh] = memberships_.emplace(members.config_change_id, members);
+  if (known->second != members) {
+    return world_.Broken("memberships differ at change " +
+                         std::to_string(members.config_change_id));
+  }
+}
+
+void Oracle::ImageStored(const StoredImage& image) {
+  const raft::SnapshotRecord& record = image.record;
+  if (record.witness) return;  // holds nothing
+  MembershipSeen(record.membership);
+  const auto [known, fresh] = images_.emplace(record.index, image);
+  if (fresh) return;
+  ++images_compared_;
+  if (known->second.record.term != record.term || known->second.content != image.content) {
+    return world_.Broken("snapshots at " + std::to_string(record.index.value()) +
+                         " differ: sessions or state of two replicas");
+  }
+}
+
+void Oracle::Sent(const raft::Envelope& message) {
+  if (const auto* reply = std::get_if<raft::VoteReply>(&message.message)) {
+    if (!reply->rejected) Vote(message.from, message.term, message.to);
+  } else if (std::holds_alternative<raft::RequestVote>(message.message)) {
+    Vote(message.from, message.term, message.from);
+  } else if (std::holds_alternative<raft::AppendEntries>(message.message) ||
+             std::holds_alternative<raft::Heartbeat>(message.message)) {
+    LeaderSeen(message.from, message.term);
+  }
+  // A pre-vote speaks of a term that may never be; entries may leave before the term's own record.
+  const bool vague = std::holds_alternative<raft::RequestPreVote>(message.message) ||
+                     std::holds_alternative<raft::PreVoteReply>(message.message) ||
+                     std::holds_alternative<raft::AppendEntries>(message.message);
+  if (vague || !message.term) return;
+  Term& spoken = spoken_[message.from];
+  if (message.term < spoken) {
+    return world_.Broken("replica " + std::to_string(message.from.value()) + " speaks in term " +
+                         std::to_string(message.term.value()) + " after term " +
+                         std::to_string(spoken.value()));
+  }
+  spoken = message.term;
+}
+
+void Oracle::Vote(ReplicaId voter, Term term, ReplicaId candidate) {
+  const auto [known, fresh] = votes_.emplace(std::pair(voter, term), candidate);
+  if (known->second != candidate) {
+    return world_.Broken("replica " + std::to_string(voter.value()) + " voted twice in term " +
+                         std::to_string(term.value()));
   }
 }
 

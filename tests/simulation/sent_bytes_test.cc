@@ -7,9 +7,9 @@
 
 #include <gtest/gtest.h>
 
-#include "simulation/oracle.h"
 #include "simulation/sim_host.h"
 #include "simulation/sim_network.h"
+#include "simulation/sim_shard.h"
 
 namespace drumbeat::simulation {
 namespace {
@@ -19,6 +19,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr milliseconds kTimeout(3000);
+constexpr ShardId kShard(128);
 
 /// A tour through everything that hosts say to each other. Each byte of it goes past the referee:
 /// the tests fail at once if one would end or corrupt a Dragonboat process, and at the end if some
@@ -26,13 +27,15 @@ constexpr milliseconds kTimeout(3000);
 class SentBytesTest : public testing::TestWithParam<std::uint64_t> {
  protected:
   void Found(bool pre_vote, Compression compression) {
-    settings_.pre_vote = network_.referee.pre_vote = pre_vote;
-    settings_.compression = compression;
+    plan_.settings.pre_vote = network_.referee.pre_vote = pre_vote;
+    plan_.settings.compression = compression;
     for (std::uint64_t id = 1; id <= 6; ++id) {
-      hosts_.push_back(std::make_unique<SimHost>(world_, network_, oracle_, id, settings_));
-      if (id <= 3) settings_.founders[ReplicaId(id)] = hosts_.back()->address();
+      hosts_.push_back(std::make_unique<SimHost>(world_, network_, id));
+      if (id > 3) continue;
+      shard_.founders[ReplicaId(id)] = hosts_.back()->address();
+      hosts_.back()->TakePart(shard_, SimHost::Part::kFounder, ReplicaRole::kVoter);
     }
-    for (std::uint64_t id = 1; id <= 3; ++id) At(id).Start(false);
+    for (std::uint64_t id = 1; id <= 3; ++id) At(id).Start();
   }
   SimHost& At(std::uint64_t id) { return *hosts_[id - 1]; }
   node_host::Host& Host(std::uint64_t id) { return At(id).host(); }
@@ -54,15 +57,15 @@ class SentBytesTest : public testing::TestWithParam<std::uint64_t> {
 
   void Write(std::uint64_t at, const Session& session) {
     const std::string command = "command " + std::to_string(++written_);
-    Done([&] { return Host(at).Propose(SimHost::kShard, session, command, kTimeout); });
+    Done([&] { return Host(at).Propose(kShard, session, command, kTimeout); });
   }
   void WriteAndReadEverywhere(const std::vector<std::uint64_t>& ids) {
     for (const std::uint64_t id : ids) {
-      Session session = *Done([&] { return Host(id).OpenSession(SimHost::kShard, kTimeout); });
+      Session session = *Done([&] { return Host(id).OpenSession(kShard, kTimeout); });
       Write(ids.front(), session);
       session.ProposalCompleted();
       Write(id, session);
-      Done([&] { return Host(id).Read(SimHost::kShard, {}, kTimeout); });
+      Done([&] { return Host(id).Read(kShard, {}, kTimeout); });
     }
   }
   void Change(ConfigChangeType type, std::uint64_t id) {
@@ -73,12 +76,12 @@ class SentBytesTest : public testing::TestWithParam<std::uint64_t> {
     // A change that went through without an answer is refused when asked for again.
     Done([&]() -> Request<Membership> {
       for (const std::uint64_t at : {1, 2, 3}) {
-        const Result<ReplicaInfo> info = Host(at).GetReplicaInfo(SimHost::kShard);
+        const Result<ReplicaInfo> info = Host(at).GetReplicaInfo(kShard);
         if (info && Holds(info->membership, type, ReplicaId(id))) {
           return Request<Membership>::Completed(info->membership);
         }
       }
-      return Host(2).RequestChange(SimHost::kShard, change, kTimeout);
+      return Host(2).RequestChange(kShard, change, kTimeout);
     });
   }
   static bool Holds(const Membership& members, ConfigChangeType type, ReplicaId id) {
@@ -92,8 +95,8 @@ class SentBytesTest : public testing::TestWithParam<std::uint64_t> {
   }
   void Join(std::uint64_t id, ConfigChangeType type, ReplicaRole role) {
     Change(type, id);
-    At(id).role = role;
-    At(id).Start(true);
+    At(id).TakePart(shard_, SimHost::Part::kJoiner, role);
+    At(id).Start();
   }
   /// The leader gets one by itself and one from a follower before that is committed.
   void TwoChangesAtOnce() {
@@ -103,21 +106,19 @@ class SentBytesTest : public testing::TestWithParam<std::uint64_t> {
                                       .replica = ReplicaId(id),
                                       .address = At(id).address()};
       Host(id == 4 ? leader % 3 + 1 : leader)
-          .RequestChange(SimHost::kShard, change, kTimeout)
+          .RequestChange(kShard, change, kTimeout)
           .Then([](auto) {});
     }
   }
   void CutLogs() {
     for (const std::uint64_t id : {1, 2, 3}) {
-      Write(id, Session::NoOp(SimHost::kShard));
-      Done([&] {
-        return Host(id).RequestSnapshot(SimHost::kShard, {.compaction_overhead = 0}, kTimeout);
-      });
+      Write(id, Session::NoOp(kShard));
+      Done([&] { return Host(id).RequestSnapshot(kShard, {.compaction_overhead = 0}, kTimeout); });
     }
   }
   std::uint64_t Leader() {
-    return Done([&] { return Host(2).ReadIndex(SimHost::kShard, kTimeout); })
-               ? Host(2).GetLeader(SimHost::kShard)->leader.value()
+    return Done([&] { return Host(2).ReadIndex(kShard, kTimeout); })
+               ? Host(2).GetLeader(kShard)->leader.value()
                : 0;
   }
   /// A follower misses some entries, whose announcements are then refused by it.
@@ -125,17 +126,15 @@ class SentBytesTest : public testing::TestWithParam<std::uint64_t> {
     const std::uint64_t leader = Leader();
     const std::uint64_t follower = leader % 3 + 1;
     network_.cut = {{At(leader).address(), At(follower).address()}};
-    for (int i = 0; i < 5; ++i) Write(leader, Session::NoOp(SimHost::kShard));
+    for (int i = 0; i < 5; ++i) Write(leader, Session::NoOp(kShard));
     network_.cut.clear();
     world_.RunUntil(world_.now() + seconds(3));
   }
 
   void Tour() {
     WriteAndReadEverywhere({1, 2, 3});
-    Write(1, Session::NoOp(SimHost::kShard));
-    Done([&] {
-      return Host(3).Propose(SimHost::kShard, Session::NoOp(SimHost::kShard), "", kTimeout);
-    });
+    Write(1, Session::NoOp(kShard));
+    Done([&] { return Host(3).Propose(kShard, Session::NoOp(kShard), "", kTimeout); });
     LoseSome();
     TwoChangesAtOnce();
     Join(4, ConfigChangeType::kAddNonVoting, ReplicaRole::kNonVoting);
@@ -149,14 +148,13 @@ class SentBytesTest : public testing::TestWithParam<std::uint64_t> {
     WriteAndReadEverywhere({1, 3, 5});
     for (const std::uint64_t target : {3, 1, 2}) {
       Done([&] {
-        return Host(target == 3 ? 2 : 3)
-            .RequestLeaderTransfer(SimHost::kShard, ReplicaId(target), kTimeout);
+        return Host(target == 3 ? 2 : 3).RequestLeaderTransfer(kShard, ReplicaId(target), kTimeout);
       });
     }
     const std::uint64_t leader = Leader();
     At(leader).Crash();
     world_.RunUntil(world_.now() + seconds(20));
-    At(leader).Start(false);
+    At(leader).Start();
     Change(ConfigChangeType::kRemove, 4);
     WriteAndReadEverywhere({1, 2, 3, 5});
     world_.RunUntil(world_.now() + seconds(5));
@@ -164,8 +162,8 @@ class SentBytesTest : public testing::TestWithParam<std::uint64_t> {
 
   World world_{GetParam()};
   SimNetwork network_{world_};
-  Oracle oracle_{world_};
-  ShardSettings settings_;
+  Plan plan_;
+  SimShard shard_{world_, plan_, kShard};
   std::vector<std::unique_ptr<SimHost>> hosts_;
   std::uint64_t written_ = 0;
 };

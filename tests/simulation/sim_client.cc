@@ -11,13 +11,9 @@ constexpr std::uint64_t kReadPercent = 40;
 
 }  // namespace
 
-SimClient::SimClient(World& world, Oracle& oracle, std::uint64_t id, bool with_session,
+SimClient::SimClient(World& world, SimShard& shard, std::uint64_t id, bool with_session,
                      std::function<SimHost*()> pick)
-    : world_(world),
-      oracle_(oracle),
-      id_(id),
-      with_session_(with_session),
-      pick_(std::move(pick)) {}
+    : world_(world), shard_(shard), id_(id), with_session_(with_session), pick_(std::move(pick)) {}
 
 void SimClient::Run(microseconds period) {
   period_ = period;
@@ -36,7 +32,7 @@ void SimClient::Next() {
 }
 
 void SimClient::OpenSession(SimHost& host) {
-  host.host().OpenSession(SimHost::kShard, kTimeout).Then([this](Result<Session> session) {
+  host.host().OpenSession(shard_.id(), kTimeout).Then([this](Result<Session> session) {
     if (session) session_ = *session;
     Next();
   });
@@ -45,11 +41,15 @@ void SimClient::OpenSession(SimHost& host) {
 void SimClient::Write(SimHost& host) {
   if (!command_) {
     command_ = "c" + std::to_string(id_) + "." + std::to_string(++written_);
+    const std::uint64_t longest = shard_.plan().command_bytes;
+    if (longest > 0 && world_.Chance(20)) {
+      command_->resize(command_->size() + world_.random.Below(longest), '.');
+    }
     maybe_applied_ = false;
   }
-  const Session session = session_ ? *session_ : Session::NoOp(SimHost::kShard);
+  const Session session = session_ ? *session_ : Session::NoOp(shard_.id());
   host.host()
-      .Propose(SimHost::kShard, session, *command_, kTimeout)
+      .Propose(shard_.id(), session, *command_, kTimeout)
       .Then([this](Result<ApplyResult> result) {
         WriteDone(result);
         Next();
@@ -58,7 +58,7 @@ void SimClient::Write(SimHost& host) {
 
 void SimClient::WriteDone(const Result<ApplyResult>& result) {
   if (result) {
-    oracle_.WriteDone(*command_, result->value);
+    shard_.oracle().WriteDone(*command_, result->value);
     if (session_) session_->ProposalCompleted();
     command_.reset();
     return;
@@ -66,7 +66,7 @@ void SimClient::WriteDone(const Result<ApplyResult>& result) {
   const bool unknown = result.error().outcome() == Outcome::kUnknown;
   maybe_applied_ |= unknown;
   if (!with_session_) {
-    if (!unknown) oracle_.WriteRefused(*command_);
+    if (!unknown) shard_.oracle().WriteRefused(*command_);
     command_.reset();
     return;
   }
@@ -77,15 +77,15 @@ void SimClient::WriteDone(const Result<ApplyResult>& result) {
   }
   // Nothing of it is under way: it may be given up as well as repeated.
   if (!maybe_applied_ && world_.Chance(50)) {
-    oracle_.WriteRefused(*command_);
+    shard_.oracle().WriteRefused(*command_);
     command_.reset();
   }
 }
 
 void SimClient::Read(SimHost& host) {
-  const std::uint64_t at_least = oracle_.ReadBegins();
-  host.host().Read(SimHost::kShard, {}, kTimeout).Then([this, at_least](Result<std::any> seen) {
-    if (seen) oracle_.ReadDone(at_least, std::any_cast<ListState>(*seen));
+  const std::uint64_t at_least = shard_.oracle().ReadBegins();
+  host.host().Read(shard_.id(), {}, kTimeout).Then([this, at_least](Result<std::any> seen) {
+    if (seen) shard_.oracle().ReadDone(at_least, std::any_cast<ListState>(*seen));
     Next();
   });
 }

@@ -9,8 +9,8 @@
 
 #include "drumbeat/session.h"
 
-#include "simulation/oracle.h"
 #include "simulation/sim_host.h"
+#include "simulation/sim_shard.h"
 #include "simulation/world.h"
 
 namespace drumbeat::simulation {
@@ -21,8 +21,8 @@ namespace drumbeat::simulation {
 /// under the same series; without one it lets it be.
 class SimClient {
  public:
-  /// `pick`: a running host, or null.
-  SimClient(World& world, Oracle& oracle, std::uint64_t id, bool with_session,
+  /// `pick`: a host that serves the shard, or null.
+  SimClient(World& world, SimShard& shard, std::uint64_t id, bool with_session,
             std::function<SimHost*()> pick);
 
   /// Makes requests about every `period`, until Stop().
@@ -37,7 +37,7 @@ class SimClient {
   void Read(SimHost& host);
 
   World& world_;
-  Oracle& oracle_;
+  SimShard& shard_;
   const std::uint64_t id_;
   const bool with_session_;
   const std::function<SimHost*()> pick_;

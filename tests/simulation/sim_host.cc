@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "simulation/sim_host.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -9,6 +10,8 @@
 
 namespace drumbeat::simulation {
 namespace {
+
+using storage::MemoryDisk;
 
 /// Prints when DRUMBEAT_SIM_LOG is set; swallows everything otherwise.
 class SimSink : public LogSink {
@@ -34,55 +37,100 @@ class SimHost::Listener : public EventListener {
   explicit Listener(SimHost& host) : host_(host) {}
 
   void LeaderChanged(const ReplicaRef& replica, const LeaderInfo& leader) override {
-    if (leader.leader == replica.replica) host_.oracle_.LeaderSeen(leader.leader, leader.term);
+    if (leader.leader != replica.replica) return;
+    host_.Find(replica.shard)->shard->oracle().LeaderSeen(leader.leader, leader.term);
+  }
+  void MembershipChanged(const ReplicaRef& replica, const Membership& members) override {
+    host_.Find(replica.shard)->shard->oracle().MembershipSeen(members);
   }
   void ReplicaFailed(const ReplicaRef& replica, const Error& error) override {
-    // Only a failing disk may stop a replica here.
+    if (host_.damaged_) {
+      host_.Find(replica.shard)->lost = true;
+      return;
+    }
+    // Only a failing disk may stop a replica otherwise.
     const bool expected = error.code == ErrorCode::kHostFailed ||
-                          error.code == ErrorCode::kWriteFailed || host_.disk_fault_percent > 0;
+                          error.code == ErrorCode::kWriteFailed || host_.DiskMayFail();
     if (!expected) {
       host_.world_.Broken("replica " + std::to_string(replica.replica.value()) +
                           " failed: " + std::string(error.text()));
     }
   }
-  void ReplicaRemoved(const ReplicaRef&) override { host_.removed_ = true; }
+  void ReplicaRemoved(const ReplicaRef& replica) override {
+    host_.Find(replica.shard)->removed = true;
+  }
 
  private:
   SimHost& host_;
 };
 
-SimHost::SimHost(World& world, SimNetwork& network, Oracle& oracle, std::uint64_t id,
-                 const ShardSettings& settings)
+SimHost::SimHost(World& world, SimNetwork& network, std::uint64_t id)
     : world_(world),
       network_(network),
-      oracle_(oracle),
       id_(id),
-      settings_(settings),
       address_("host" + std::to_string(id) + ":63001"),
-      disk_(std::make_shared<storage::MemoryDisk>(
-          storage::MemoryDisk::Crashes::kSimulated,
-          [this](storage::MemoryDisk::Operation) { return NextFault(); })) {}
+      clock_percent_(80 + world.random.Below(41)),
+      disk_(std::make_shared<MemoryDisk>(
+          MemoryDisk::Crashes::kSimulated,
+          [this](MemoryDisk::Operation operation) { return NextFault(operation); })) {}
 
 SimHost::~SimHost() {
   if (host_ != nullptr) Crash();
 }
 
-storage::MemoryDisk::Fault SimHost::NextFault() {
-  if (disk_fault_percent == 0 || world_.random.Below(2000) >= disk_fault_percent) {
-    return storage::MemoryDisk::Fault::kNone;
+MemoryDisk::Fault SimHost::NextFault(MemoryDisk::Operation operation) {
+  if (operation == MemoryDisk::Operation::kBulkAdd && world_.Chance(disk.no_room)) {
+    return MemoryDisk::Fault::kLost;
   }
-  return world_.Chance(50) ? storage::MemoryDisk::Fault::kLost
-                           : storage::MemoryDisk::Fault::kApplied;
+  if (disk.full && operation != MemoryDisk::Operation::kDrop) return MemoryDisk::Fault::kLost;
+  if (operation == MemoryDisk::Operation::kSyncedWrite && disk.slow_ones > 0 &&
+      scheduler_ != nullptr && world_.random.Below(2000) < disk.slow_ones) {
+    // The engine waits, and with it everything that this host does.
+    scheduler_->PauseUntil(world_.now() + world_.Between(microseconds(1000), disk.slow));
+  }
+  if (disk.failing == 0 || world_.random.Below(2000) >= disk.failing) {
+    return MemoryDisk::Fault::kNone;
+  }
+  if (operation == MemoryDisk::Operation::kSyncedWrite && world_.Chance(40)) {
+    return MemoryDisk::Fault::kForgotten;
+  }
+  return world_.Chance(50) ? MemoryDisk::Fault::kLost : MemoryDisk::Fault::kApplied;
 }
 
-void SimHost::Start(bool join) {
-  if (starts_++ == 0) clock_percent_ = 80 + world_.random.Below(41);
+SimHost::Replica* SimHost::Find(ShardId shard) const {
+  const auto found = std::ranges::find_if(
+      replicas_, [shard](const auto& replica) { return replica->shard->id() == shard; });
+  return found == replicas_.end() ? nullptr : found->get();
+}
+
+void SimHost::TakePart(SimShard& shard, Part part, ReplicaRole role) {
+  replicas_.push_back(
+      std::make_unique<Replica>(Replica{.shard = &shard, .part = part, .role = role}));
+  if (running() && !broken()) StartReplica(*replicas_.back());
+}
+
+Result<storage::Stores> SimHost::OpenStores() {
   Result<storage::Stores> stores = storage::OpenMemoryStores(
       disk_, [this] { return std::chrono::steady_clock::time_point(world_.now()); });
-  if (!stores) {
-    if (disk_fault_percent > 0) return;  // tried again when the disk works
-    throw Violation("a store does not open: " + std::string(stores.error().text()));
+  if (!stores) return stores;
+  stores->snapshots = Watch(std::move(stores->snapshots), [this](const StoredImage& image) {
+    Find(image.replica.shard)->shard->oracle().ImageStored(image);
+  });
+  return stores;
+}
+
+void SimHost::StartFailed(const Error& error) {
+  if (damaged_) {
+    ruined_ = true;
+  } else if (!DiskMayFail()) {
+    throw Violation("a host does not start: " + std::string(error.text()));
   }
+}
+
+void SimHost::Start() {
+  if (ruined_) return;
+  Result<storage::Stores> stores = OpenStores();
+  if (!stores) return StartFailed(stores.error());
   auto scheduler = std::make_unique<SimScheduler>(world_, clock_percent_);
   scheduler_ = scheduler.get();
   NodeHostConfig config;
@@ -103,21 +151,42 @@ void SimHost::Start(bool join) {
   auto host = node_host::Host::Start(config, std::move(parts));
   if (!host) throw Violation("a host does not start: " + std::string(host.error().text()));
   host_ = std::move(*host);
-  ReplicaConfig replica;
-  replica.shard_id = kShard;
-  replica.replica_id = id();
-  replica.role = role;
-  replica.pre_vote = settings_.pre_vote;
-  replica.snapshot_entries = settings_.snapshot_entries;
-  replica.compaction_overhead = settings_.compaction_overhead;
-  replica.snapshot_compression = settings_.compression;
-  replica.entry_compression = settings_.compression;
-  StartOptions options{.initial_members = join ? MemberMap() : settings_.founders, .join = join};
+  for (const auto& replica : replicas_) {
+    if (!replica->lost && host_ != nullptr) StartReplica(*replica);
+  }
+}
+
+void SimHost::StartReplica(Replica& replica) {
+  SimShard& shard = *replica.shard;
+  const ShardSettings& settings = shard.plan().settings;
+  ReplicaConfig config;
+  config.shard_id = shard.id();
+  config.replica_id = id();
+  config.role = replica.role;
+  config.check_quorum = settings.check_quorum;
+  config.pre_vote = settings.pre_vote;
+  config.quiesce = settings.quiesce;
+  if (replica.role != ReplicaRole::kWitness) config.snapshot_entries = settings.snapshot_entries;
+  config.compaction_overhead = settings.compaction_overhead;
+  config.snapshot_compression = settings.compression;
+  config.entry_compression = settings.compression;
+  if (settings.max_in_memory_log_bytes > 0) {
+    config.max_in_memory_log_bytes = settings.max_in_memory_log_bytes;
+    config.max_entry_bytes = settings.max_in_memory_log_bytes;
+  }
+  const bool founds = replica.part == Part::kFounder;
+  const StartOptions options{.initial_members = founds ? shard.founders : MemberMap(),
+                             .join = !founds};
   const Result<void> started = host_->StartReplica(
-      options, [this](ShardId, ReplicaId) { return std::make_unique<ListMachine>(oracle_); },
-      replica);
-  if (!started) {
-    if (disk_fault_percent > 0) return Crash();
+      options,
+      [&shard](ShardId, ReplicaId) { return std::make_unique<ListMachine>(shard.oracle()); },
+      config);
+  if (started) return;
+  if (damaged_) {
+    replica.lost = true;
+  } else if (DiskMayFail()) {
+    Crash();
+  } else {
     throw Violation("a replica does not start: " + std::string(started.error().text()));
   }
 }
@@ -126,20 +195,35 @@ void SimHost::Crash() {
   // The disk first: whatever the dying host still wants to write is lost.
   const std::size_t unsynced = disk_->unsynced_batches();
   disk_->Crash(unsynced == 0 ? 0 : static_cast<std::size_t>(world_.random.Below(unsynced + 1)));
-  host_.reset();
   scheduler_ = nullptr;
+  host_.reset();
 }
 
 bool SimHost::broken() const {
-  if (host_ == nullptr || removed_) return false;
-  const Result<LeaderInfo> leader = host_->GetLeader(kShard);
-  return !leader && (leader.error().code == ErrorCode::kHostFailed ||
-                     leader.error().code == ErrorCode::kReplicaFailed);
+  if (host_ == nullptr) return false;
+  return std::ranges::any_of(replicas_, [this](const auto& replica) {
+    if (replica->removed || replica->lost) return false;
+    const Result<LeaderInfo> leader = host_->GetLeader(replica->shard->id());
+    return !leader && (leader.error().code == ErrorCode::kHostFailed ||
+                       leader.error().code == ErrorCode::kReplicaFailed);
+  });
 }
 
-ListState SimHost::state() {
-  const Result<std::any> state = host_->StaleRead(kShard, {});
+bool SimHost::Serves(ShardId shard) const {
+  const Replica* replica = Find(shard);
+  return host_ != nullptr && replica != nullptr && !replica->removed && !replica->lost;
+}
+
+ListState SimHost::State(ShardId shard) {
+  const Result<std::any> state = host_->StaleRead(shard, {});
   return state ? std::any_cast<ListState>(*state) : ListState{};
 }
+
+microseconds SimHost::Busy() const {
+  if (scheduler_ == nullptr) return microseconds(0);
+  return std::max(scheduler_->paused_until() - world_.now(), microseconds(0));
+}
+
+void SimHost::FlipBit() { damaged_ |= disk_->FlipBit(world_.random); }
 
 }  // namespace drumbeat::simulation

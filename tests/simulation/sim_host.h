@@ -2,71 +2,98 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "node_host/host.h"
-#include "simulation/oracle.h"
 #include "simulation/sim_network.h"
 #include "simulation/sim_scheduler.h"
+#include "simulation/sim_shard.h"
+#include "simulation/watched_snapshots.h"
 #include "simulation/world.h"
 #include "storage/stores.h"
 
 namespace drumbeat::simulation {
 
-/// What a run decides once for all its hosts.
-struct ShardSettings {
-  MemberMap founders;
-  std::uint64_t snapshot_entries = 0;
-  std::uint64_t compaction_overhead = 0;
-  bool pre_vote = false;
-  Compression compression = Compression::kNone;
-};
-
-/// A host with a disk that outlives it, and its one replica.
+/// A host with a disk that outlives it, and its replicas, one of each shard that it takes part in.
 class SimHost {
  public:
-  static constexpr ShardId kShard{128};
   static constexpr std::chrono::milliseconds kTick{200};
 
-  SimHost(World& world, SimNetwork& network, Oracle& oracle, std::uint64_t id,
-          const ShardSettings& settings);
+  SimHost(World& world, SimNetwork& network, std::uint64_t id);
   ~SimHost();
 
-  /// Opens the host and starts its replica, founding or joining.
-  void Start(bool join);
+  enum class Part : std::uint8_t { kFounder, kJoiner };
+  /// From the next Start() on it also runs a replica of `shard`.
+  void TakePart(SimShard& shard, Part part, ReplicaRole role);
+  bool TakesPart(ShardId shard) const { return Find(shard) != nullptr; }
+  /// The role that its replica was started with.
+  ReplicaRole RoleIn(ShardId shard) const { return Find(shard)->role; }
+
+  /// Opens the host and starts its replicas. It may fail where the disk may.
+  void Start();
   /// Power cut: of what was not synced, only some of the first writes stay.
   void Crash();
   bool running() const { return host_ != nullptr; }
   /// It failed by itself, as a failing disk makes it, and needs a restart.
   bool broken() const;
-  bool removed() const { return removed_; }
+  /// Whether a request to the shard makes sense here.
+  bool Serves(ShardId shard) const;
+  /// Its replica found its data damaged and is out for good.
+  bool Lost(ShardId shard) const { return ruined_ || (TakesPart(shard) && Find(shard)->lost); }
 
   node_host::Host& host() { return *host_; }
   SimScheduler& scheduler() { return *scheduler_; }
   const std::string& address() const { return address_; }
   ReplicaId id() const { return ReplicaId(id_); }
-  ListState state();
+  ListState State(ShardId shard);
+  std::size_t stored_bytes() const { return disk_->stored_bytes(); }
+  /// How long it does nothing from now on.
+  microseconds Busy() const;
 
-  /// As what it is started.
-  ReplicaRole role = ReplicaRole::kVoter;
-  /// The next writes may fail.
-  std::uint64_t disk_fault_percent = 0;
+  /// A bit of what it has stored flips.
+  void FlipBit();
+  bool damaged() const { return damaged_; }
+
+  /// What its disk does, until told otherwise.
+  struct DiskState {
+    /// Of 2000 operations, so many fail.
+    std::uint64_t failing = 0;
+    /// Of 2000 synced writes, so many take up to `slow`.
+    std::uint64_t slow_ones = 0;
+    microseconds slow{0};
+    bool full = false;
+    /// Of 100 operations on snapshots, so many find no room.
+    std::uint64_t no_room = 0;
+  };
+  DiskState disk;
 
  private:
   class Listener;
+  struct Replica {
+    SimShard* shard = nullptr;
+    Part part = Part::kFounder;
+    ReplicaRole role = ReplicaRole::kVoter;
+    bool removed = false;
+    bool lost = false;
+  };
 
-  storage::MemoryDisk::Fault NextFault();
+  storage::MemoryDisk::Fault NextFault(storage::MemoryDisk::Operation operation);
+  bool DiskMayFail() const { return disk.failing > 0 || disk.full; }
+  Result<storage::Stores> OpenStores();
+  void StartReplica(Replica& replica);
+  /// It could not be opened: only a disk that fails or is damaged explains that.
+  void StartFailed(const Error& error);
+  Replica* Find(ShardId shard) const;
 
   World& world_;
   SimNetwork& network_;
-  Oracle& oracle_;
   const std::uint64_t id_;
-  const ShardSettings& settings_;
   const std::string address_;
-  std::uint64_t clock_percent_ = 100;
-  std::uint64_t starts_ = 0;
-  bool removed_ = false;
+  const std::uint64_t clock_percent_;
+  bool damaged_ = false;
+  bool ruined_ = false;
+  std::vector<std::unique_ptr<Replica>> replicas_;
   std::shared_ptr<storage::MemoryDisk> disk_;
   SimScheduler* scheduler_ = nullptr;
   std::unique_ptr<node_host::Host> host_;

@@ -33,6 +33,7 @@ class SimTransport : public transport::Transport {
   }
 
   void Send(const std::string& address, raft::Envelope message) override {
+    if (network_.observer) network_.observer(message);
     Batch& batch = queued_[address];
     batch.once |= std::holds_alternative<raft::ForwardedProposal>(message.message);
     codec::AppendMessage(batch.bytes, message);
@@ -41,7 +42,9 @@ class SimTransport : public transport::Transport {
   void Flush() override {
     for (auto& [address, batch] : std::exchange(queued_, {})) {
       codec::AppendBatchTrailer(batch.bytes, 1, address_);
-      network_.Heed(address_, network_.referee.Batch(address_, address, batch.bytes));
+      if (network_.refereed) {
+        network_.Heed(address_, network_.referee.Batch(address_, address, batch.bytes));
+      }
       network_.Carry(address_, address, batch.bytes, batch.once);
     }
   }
@@ -88,7 +91,9 @@ class SimTransport : public transport::Transport {
       if (!chunk) return End(stream, std::unexpected(chunk.error()));
       if (!*chunk) return End(stream, {});
       const std::string bytes = codec::EncodeChunk(**chunk);
-      network_.Heed(address_, network_.referee.Chunk(address_, stream->address, bytes));
+      if (network_.refereed) {
+        network_.Heed(address_, network_.referee.Chunk(address_, stream->address, bytes));
+      }
       if (!network_.Reaches(address_, stream->address) ||
           !network_.hosts_.at(stream->address)->ReceiveChunk(bytes)) {
         return End(stream, Fail(ErrorCode::kAborted, "the stream broke"));
@@ -136,7 +141,8 @@ void SimNetwork::Carry(const std::string& from, const std::string& to, const std
   // repeats a frame only while it cannot have arrived whole.
   const int copies = !once && world_.Chance(faults.duplicate_percent) ? 2 : 1;
   for (int copy = 0; copy < copies; ++copy) {
-    world_.After(Delay(), [this, from, to, batch] {
+    const microseconds wait = busy ? busy(from) : microseconds(0);
+    world_.After(Delay() + wait, [this, from, to, batch] {
       // Decided on arrival, so that a cut also swallows what is on its way.
       if (!Reaches(from, to)) return;
       world_.Trace(std::hash<std::string>()(batch) ^ std::hash<std::string>()(to));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,9 +34,16 @@ class SimNetwork {
 
   std::unique_ptr<transport::Transport> Join(const std::string& address);
 
+  /// Told of every message that a host wants sent.
+  std::function<void(const raft::Envelope&)> observer;
+  /// How much longer than now a host is busy, so that what it sends leaves only then.
+  std::function<microseconds(const std::string& address)> busy;
+
   NetworkFaults faults;
   /// Sees everything that is sent, also what is lost.
   WireReferee referee;
+  /// It knows one shard only.
+  bool refereed = true;
   /// Messages from the first to the second address are lost.
   std::set<std::pair<std::string, std::string>> cut;
 

@@ -34,17 +34,38 @@ SimScheduler::SimScheduler(World& world, std::uint64_t clock_percent)
     : world_(world), clock_percent_(clock_percent) {}
 
 void SimScheduler::Schedule(const std::shared_ptr<Work>& work, microseconds delay) {
-  const microseconds pause = std::max(paused_until_ - world_.now(), microseconds(0));
-  world_.After(std::max(delay, pause), [this, work] {
+  world_.After(delay, [this, work] {
     if (work->gone) return;
-    if (world_.now() < paused_until_) return Schedule(work, microseconds(1));
-    if (work->period.count() > 0) {
-      Schedule(work, work->period);
-    } else if (!std::exchange(work->scheduled, false)) {
-      return;  // ran meanwhile
+    if (world_.now() < paused_until_) {
+      held_up_.push_back(work);
+    } else {
+      Run(work);
     }
-    work->pass();
   });
+}
+
+void SimScheduler::Run(const std::shared_ptr<Work>& work) {
+  if (work->gone) return;
+  if (work->period.count() > 0) {
+    Schedule(work, work->period);
+  } else if (!std::exchange(work->scheduled, false)) {
+    return;  // ran meanwhile
+  }
+  work->pass();
+}
+
+void SimScheduler::PauseUntil(microseconds then) {
+  paused_until_ = then;
+  world_.After(std::max(then - world_.now(), microseconds(0)),
+               [this, alive = std::weak_ptr<bool>(alive_)] {
+                 if (!alive.expired() && world_.now() >= paused_until_) Resume();
+               });
+}
+
+void SimScheduler::Resume() {
+  for (const std::shared_ptr<Work>& work : std::exchange(held_up_, {})) {
+    Schedule(work, microseconds(1));
+  }
 }
 
 std::unique_ptr<node_host::Task> SimScheduler::Start(std::string, std::function<void()> pass) {

@@ -24,19 +24,26 @@ class SimScheduler : public node_host::Scheduler {
   std::chrono::steady_clock::time_point Now() const override;
   std::uint64_t UnixNanoseconds() const override;
 
-  /// Nothing of this host runs before then.
-  void PauseUntil(microseconds then) { paused_until_ = then; }
+  /// Nothing of this host runs before then; a time in the past ends a pause.
+  void PauseUntil(microseconds then);
+  microseconds paused_until() const { return paused_until_; }
 
  private:
   struct Work;
   class Handle;
 
   void Schedule(const std::shared_ptr<Work>& work, microseconds delay);
+  void Run(const std::shared_ptr<Work>& work);
+  void Resume();
 
   World& world_;
   const std::uint64_t clock_percent_;
   microseconds paused_until_{0};
   std::vector<std::weak_ptr<Work>> all_;
+  /// What became due during a pause, in that order.
+  std::vector<std::shared_ptr<Work>> held_up_;
+  /// Gone when this is.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace drumbeat::simulation

@@ -3,13 +3,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "simulation/oracle.h"
+#include "simulation/nemesis.h"
+#include "simulation/plan.h"
 #include "simulation/sim_client.h"
 #include "simulation/sim_host.h"
 #include "simulation/sim_network.h"
+#include "simulation/sim_shard.h"
 #include "simulation/world.h"
 
 namespace drumbeat::simulation {
@@ -21,65 +24,51 @@ struct Report {
   std::uint64_t reads = 0;
   std::uint64_t leaders = 0;
   std::uint64_t crashes = 0;
+  std::uint64_t flips = 0;
+  /// Snapshots that were compared with another replica's of the same index.
+  std::uint64_t images_compared = 0;
   microseconds simulated{0};
+  /// From the end of the last fault until every replica had got a write through and all agreed.
+  microseconds recovery{0};
+  /// From the crash of a leader in peace until another replica had got a write through.
+  std::optional<microseconds> failover;
 };
 
-/// One run: hosts of one shard under the faults that its seed draws, then peace, in which all must
-/// come together again.
+/// One run: hosts and their shards under the faults that its seed draws, then peace, in which all
+/// must come together again.
 class Simulation {
  public:
   explicit Simulation(std::uint64_t seed);
 
   /// Throws Violation when a promise is broken.
   Report Run();
+  const Plan& plan() const { return plan_; }
 
  private:
-  /// Which faults may hit in this run (swarm testing): each seed leaves some out.
-  struct Plan {
-    std::uint64_t founders = 3;
-    std::uint64_t spares = 0;
-    NetworkFaults network;
-    bool partitions = false;
-    bool crashes = false;
-    bool pauses = false;
-    bool disk_faults = false;
-    bool transfers = false;
-    bool changes = false;
-    microseconds duration{0};
-  };
-
-  static Plan Draw(World& world);
-  static ShardSettings Settings(World& world, const Plan& plan);
-
-  void Nemesis();
-  void OneFault();
-  void Partition();
-  void CrashSome();
-  void Pause();
-  void Transfer();
-  void ChangeMembers();
-  void RestartBroken();
-  void Heal();
-  void CheckConvergence();
-  /// Proposes at `member` until it gets through.
-  void Mark(SimHost* member);
+  void AddClients();
+  SimHost* PickForClient(ShardId shard);
+  /// Proposes at `host` until it gets through, or the host is down; then `done_` is one more.
+  void Mark(SimShard& shard, SimHost& host);
+  microseconds Recover();
   bool Converged();
-
-  SimHost* Pick();
-  std::vector<SimHost*> Members();
+  /// Snapshots of all replicas at the same index must be the same.
+  void CompareImages();
+  void CheckStoredBytes();
+  std::optional<microseconds> CrashLeader(SimShard& shard);
+  /// Runs on until `reached`; false if that takes longer than `limit`.
+  template <class Condition>
+  bool RunUntil(Condition reached, microseconds limit);
 
   World world_;
   SimNetwork network_;
-  Oracle oracle_;
   const Plan plan_;
-  ShardSettings settings_;
+  std::vector<std::unique_ptr<SimShard>> shards_;
   // Before the hosts, which tell them at their end what became of their requests.
   std::vector<std::unique_ptr<SimClient>> clients_;
   std::vector<std::unique_ptr<SimHost>> hosts_;
-  std::vector<bool> joined_;
-  std::uint64_t crashes_ = 0;
-  std::size_t markers_ = 0;
-  bool peace_ = false;
+  Nemesis nemesis_;
+  std::uint64_t markers_ = 0;
+  std::uint64_t marked_ = 0;
 };
 
 }  // namespace drumbeat::simulation

@@ -7,6 +7,7 @@ namespace drumbeat::simulation {
 
 void World::After(microseconds delay, std::function<void()> event) {
   queue_.push({now_ + delay, made_++, std::move(event)});
+  if (queue_.size() > kMaxPending) Broken("events and messages pile up without bound");
 }
 
 void World::RunUntil(microseconds end) {

@@ -24,6 +24,9 @@ class Violation : public std::runtime_error {
 /// Virtual time, dice and everything that is still to happen. One seed decides all of it.
 class World {
  public:
+  /// More than this never waits to happen at once: whoever asks for it piles something up.
+  static constexpr std::size_t kMaxPending = 50'000;
+
   explicit World(std::uint64_t seed) : random(seed) {}
 
   /// Runs `event` in `delay` from now; events of the same moment in the order of their making.
