@@ -95,6 +95,11 @@ void SafetyChecker::CheckOneText(const std::vector<Entry>& entries) {
 void SafetyChecker::AfterWrite(TestReplica& replica) {
   const FakeDisk& disk = replica.disk();
   if (disk.hard_state().commit > disk.last()) Fail("a stored commit index is beyond the log");
+  // Its leader counts on what was acknowledged for as long as its term lasts.
+  const Acknowledged& acknowledged = acknowledged_[replica.id()];
+  if (acknowledged.term == disk.hard_state().term && disk.last() < acknowledged.index) {
+    Fail("replica " + Text(replica.id()) + " dropped what it had acknowledged");
+  }
   CheckOneUncommittedChange(replica);
   if (replica.raft().role() == Role::kLeader) CheckLeaderHasCommitted(replica);
 }
@@ -167,6 +172,11 @@ void SafetyChecker::CheckPromises(TestReplica& replica, const Envelope& message)
   // as long as it was owed. Whoever counts it held every vote of that newer term to the longer log.
   if (reply && !reply->rejected && durable.term == message.term && reply->index > disk.last()) {
     Fail("replica " + Text(replica.id()) + " acknowledged what is not durable");
+  }
+  if (reply && !reply->rejected && message.term == durable.term) {
+    Acknowledged& acknowledged = acknowledged_[replica.id()];
+    if (acknowledged.term != message.term) acknowledged = {.term = message.term, .index = {}};
+    acknowledged.index = std::max(acknowledged.index, reply->index);
   }
 }
 

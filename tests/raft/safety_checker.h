@@ -63,6 +63,11 @@ class SafetyChecker {
     Index committed;
     Term term;
   };
+  /// To the leader of a term: the log reaches to an index.
+  struct Acknowledged {
+    Term term;
+    Index index;
+  };
 
   void CheckLeader(TestReplica& replica);
   void CheckCommitIsOnQuorum(TestReplica& replica, Index committed);
@@ -76,6 +81,7 @@ class SafetyChecker {
   std::map<std::pair<ReplicaId, Term>, ReplicaId> votes_;
   std::map<ReplicaId, Term> sent_term_;
   std::map<ReplicaId, Seen> seen_;
+  std::map<ReplicaId, Acknowledged> acknowledged_;
   std::map<std::uint64_t, Membership> memberships_;
   std::vector<Committed> canonical_;
   std::set<std::string> applied_texts_;

@@ -33,6 +33,7 @@ Simulation::Simulation(std::uint64_t seed) : random_(seed), checker_(replicas_) 
   options_.max_apply_bytes = 1 + random_.Below(1000);
   loss_percent_ = Chance(30) ? 0 : random_.Below(25);
   crash_permille_ = Chance(30) ? 0 : random_.Below(15);
+  cuts_when_sent_ = Chance(30);
   changes_members_ = Chance(70);
   takes_snapshots_ = Chance(70);
   pace_ = {.tick = 1 + random_.Below(15),
@@ -181,6 +182,10 @@ void Simulation::Send(TestReplica& from, std::vector<Envelope>& messages) {
   for (Envelope& message : messages) {
     checker_.OnSend(from, message);
     ++statistics_.messages;
+    if (cuts_when_sent_ && !Connected(from.id().value(), message.to.value())) {
+      ++statistics_.lost;
+      continue;
+    }
     network_.push_back(std::move(message));
   }
   messages.clear();
@@ -223,7 +228,8 @@ void Simulation::DeliverOne() {
   const bool once = std::holds_alternative<ForwardedProposal>(envelope.message);
   if (once || !Chance(4)) network_.erase(chosen);
   if (network_.size() > 400) network_.erase(network_.begin(), network_.begin() + 200);
-  if (Chance(loss_percent_) || !Connected(envelope.from.value(), envelope.to.value())) {
+  const bool cut = !cuts_when_sent_ && !Connected(envelope.from.value(), envelope.to.value());
+  if (Chance(loss_percent_) || cut) {
     ++statistics_.lost;
     return;
   }
@@ -351,8 +357,21 @@ void Simulation::Disturb() {
   }
 }
 
+// A leader that nobody hears goes on for a while: what it says then must do no harm.
+void Simulation::IsolateLeader() {
+  TestReplica* leader = Leader();
+  if (leader == nullptr) return;
+  const std::uint64_t id = leader->id().value();
+  const std::uint64_t direction = random_.Below(3);  // both, or one of them
+  for (const auto& [other, replica] : replicas_) {
+    if (direction != 1) cuts_.insert({id, other});
+    if (direction != 2) cuts_.insert({other, id});
+  }
+}
+
 void Simulation::Partition() {
   cuts_.clear();
+  if (Chance(30)) return IsolateLeader();
   if (Chance(30)) {  // one direction between two
     cuts_.insert({1 + random_.Below(next_id_), 1 + random_.Below(next_id_)});
     return;

@@ -91,17 +91,18 @@ class Simulation {
   void AddReplica(std::uint64_t id, Role role, const Membership& members);
   void StartJoiners();
   void Partition();
+  void IsolateLeader();
 
   // The calm after the storm.
   void RunEverything();
   bool Converged() const;
   bool MayBeStrandedByRemoval() const;
-  TestReplica* Leader();
   const Membership& NewestMembers() const;
 
   bool Connected(std::uint64_t a, std::uint64_t b) const { return !cuts_.contains({a, b}); }
   bool Chance(std::uint64_t percent) { return random_.Below(100) < percent; }
   TestReplica* Any();
+  TestReplica* Leader();
 
   base::Random random_;
   Options options_;
@@ -109,6 +110,8 @@ class Simulation {
   std::uint64_t lazy_ = 0;  // the replica whose state machine is slow; 0: none
   std::uint64_t loss_percent_ = 0;
   std::uint64_t crash_permille_ = 0;
+  /// What was sent before a cut still arrives, however late.
+  bool cuts_when_sent_ = false;
   bool changes_members_ = false;
   bool takes_snapshots_ = false;
 
