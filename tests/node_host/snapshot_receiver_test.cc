@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_host/snapshot_receiver.h"
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "codec/image_fixture.h"
+#include "storage/stores.h"
+#include "storage/temp_folder.h"
+
+namespace drumbeat::node_host {
+namespace {
+
+using Progress = SnapshotReceiver::Progress;
+
+const ReplicaRef kReplica{.shard = ShardId(1), .replica = ReplicaId(2)};
+
+std::string Image() { return codec::ImageOf(codec::EncodeSessions({}) + std::string(5000, 'x')); }
+
+/// The image of a snapshot at 100 in `count` chunks.
+std::vector<codec::Chunk> Chunks(const std::string& image, std::uint64_t count) {
+  std::vector<codec::Chunk> chunks(count);
+  const std::size_t step = image.size() / count + 1;
+  for (std::uint64_t id = 0; id < count; ++id) {
+    codec::Chunk& chunk = chunks[id];
+    chunk.shard = kReplica.shard;
+    chunk.to = kReplica.replica;
+    chunk.from = ReplicaId(1);
+    chunk.chunk_id = id;
+    chunk.chunk_count = count;
+    chunk.index = Index(100);
+    chunk.term = Term(3);
+    chunk.membership.config_change_id = 3;
+    chunk.membership.voters[ReplicaId(1)] = "host1:1";
+    chunk.membership.voters[ReplicaId(2)] = "host2:1";
+    chunk.file_path = codec::ImageFileName(Index(100));
+    chunk.data = base::Bytes::Copy(std::string_view(image).substr(id * step, step));
+  }
+  return chunks;
+}
+
+class SnapshotReceiverTest : public testing::Test {
+ protected:
+  /// Adds all; the last answer, or the first refusal.
+  Result<SnapshotReceiver::Step> AddAll(const std::vector<codec::Chunk>& chunks) {
+    Result<SnapshotReceiver::Step> step = SnapshotReceiver::Step{};
+    for (const codec::Chunk& chunk : chunks) {
+      step = receiver_.Add(chunk, 0);
+      if (!step) break;
+    }
+    return step;
+  }
+  bool Arrived() {
+    const auto newest = stores_.snapshots->Newest(kReplica);
+    return newest && *newest && (*newest)->index == Index(100);
+  }
+
+  const std::shared_ptr<storage::MemoryDisk> disk_ =
+      std::make_shared<storage::MemoryDisk>(storage::MemoryDisk::Crashes::kNever);
+  storage::Stores stores_ = storage::OpenMemoryStores(disk_, [] {
+                              return std::chrono::steady_clock::time_point();
+                            }).value();
+  SnapshotReceiver receiver_{*stores_.snapshots, 1, 2};
+};
+
+TEST_F(SnapshotReceiverTest, ChunksInOrderMakeTheImage) {
+  const std::string image = Image();
+  for (std::uint64_t count : {1, 2, 7}) {
+    SnapshotReceiver receiver(*stores_.snapshots, 1, 2);
+    (void)stores_.snapshots->Remove(kReplica);
+    Result<SnapshotReceiver::Step> step;
+    for (const codec::Chunk& chunk : Chunks(image, count)) {
+      step = receiver.Add(chunk, 0);
+      ASSERT_TRUE(step.has_value()) << step.error().message;
+    }
+    EXPECT_EQ(step->progress, Progress::kComplete);
+    EXPECT_EQ(step->snapshot.index, Index(100));
+    EXPECT_EQ(step->snapshot.image_bytes, image.size());
+    ASSERT_TRUE(Arrived());
+    const auto stored = stores_.snapshots->Open(kReplica, Index(100));
+    ASSERT_TRUE(stored.has_value());
+    EXPECT_EQ(codec::ReadAll(**stored), image);
+  }
+}
+
+TEST_F(SnapshotReceiverTest, AStreamThatWasNotAnnouncedEndsWithItsLastChunk) {
+  std::vector<codec::Chunk> chunks = Chunks(Image(), 3);
+  chunks[0].chunk_count = chunks[1].chunk_count = 0;
+  chunks[2].chunk_count = codec::kLastChunkCount;
+  const auto step = AddAll(chunks);
+  ASSERT_TRUE(step.has_value());
+  EXPECT_EQ(step->progress, Progress::kComplete);
+}
+
+// W-22: whatever is wrong, nothing of it is ever a snapshot.
+TEST_F(SnapshotReceiverTest, NoPartOfAStreamMayBeWrong) {
+  const std::vector<std::pair<std::string, std::function<void(std::vector<codec::Chunk>&)>>> kinds =
+      {{"another deployment", [](auto& c) { c[0].deployment_id = 9; }},
+       {"another version", [](auto& c) { c[0].bin_version = 1; }},
+       {"an external file", [](auto& c) { c[1].has_file_info = true; }},
+       {"index 0", [](auto& c) { c[0].index = Index(0); }},
+       {"term 0", [](auto& c) { c[0].term = Term(0); }},
+       {"no members", [](auto& c) { c[0].membership = {}; }},
+       {"no change id", [](auto& c) { c[0].membership.config_change_id = 0; }},
+       {"the first is missing", [](auto& c) { c.erase(c.begin()); }},
+       {"one is missing", [](auto& c) { c.erase(c.begin() + 1); }},
+       {"one comes twice", [](auto& c) { c.insert(c.begin() + 1, c[1]); }},
+       {"the sender changes", [](auto& c) { c[1].from = ReplicaId(3); }},
+       {"ends early", [](auto& c) { c[1].chunk_count = codec::kLastChunkCount; }},
+       {"a flipped bit",
+        [](auto& c) {
+          std::string bytes(c[1].data.view());
+          bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+          c[1].data = base::Bytes::Copy(bytes);
+        }},
+       {"empty", [](auto& c) {
+          for (auto& chunk : c) chunk.data = {};
+        }}};
+  for (const auto& [name, spoil] : kinds) {
+    SCOPED_TRACE(name);
+    std::vector<codec::Chunk> chunks = Chunks(Image(), 3);
+    spoil(chunks);
+    EXPECT_FALSE(AddAll(chunks).has_value());
+    EXPECT_FALSE(Arrived());
+  }
+  // The next whole one gets through all the same.
+  EXPECT_TRUE(AddAll(Chunks(Image(), 3)).has_value());
+  EXPECT_TRUE(Arrived());
+}
+
+TEST_F(SnapshotReceiverTest, TheFirstChunkBeginsAnew) {
+  const std::vector<codec::Chunk> chunks = Chunks(Image(), 3);
+  ASSERT_TRUE(receiver_.Add(chunks[0], 0).has_value());
+  ASSERT_TRUE(receiver_.Add(chunks[1], 0).has_value());
+  EXPECT_TRUE(AddAll(chunks).has_value());
+  EXPECT_TRUE(Arrived());
+}
+
+TEST_F(SnapshotReceiverTest, OnlySoManyAtOnceAndStalledOnesMakeRoom) {
+  std::vector<codec::Chunk> first = Chunks(Image(), 2);
+  for (std::uint64_t i = 0; i < 2; ++i) {
+    first[0].index = Index(100 + i);
+    ASSERT_TRUE(receiver_.Add(first[0], 5).has_value());
+  }
+  first[0].index = Index(200);
+  EXPECT_EQ(receiver_.Add(first[0], 5).error().code, ErrorCode::kBusy);
+  receiver_.Expire(5);
+  EXPECT_FALSE(receiver_.Add(first[0], 6).has_value());
+  receiver_.Expire(6);
+  EXPECT_TRUE(receiver_.Add(first[0], 7).has_value());
+}
+
+// W-23.
+TEST_F(SnapshotReceiverTest, TheSendersFileNamesAreNeverPaths) {
+  const storage::TempFolder folder;
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::create_directories(folder.path() / "inner");
+  std::filesystem::current_path(folder.path() / "inner");
+  const std::vector<std::string> names = {"../../x",
+                                          "../x",
+                                          "x",
+                                          "./x",
+                                          "",
+                                          "..",
+                                          (folder.path() / "absolute").string(),
+                                          std::string("a\0b", 3),
+                                          std::string(5000, 'n'),
+                                          "snapshot.metadata",
+                                          codec::ImageFileName(Index(100))};
+  for (const std::string& name : names) {
+    SCOPED_TRACE(name);
+    (void)stores_.snapshots->Remove(kReplica);
+    std::vector<codec::Chunk> chunks = Chunks(Image(), 2);
+    for (codec::Chunk& chunk : chunks) chunk.file_path = name;
+    EXPECT_TRUE(AddAll(chunks).has_value());
+    EXPECT_TRUE(Arrived());
+  }
+  std::set<std::string> found;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path())) {
+    found.insert(entry.path().filename());
+  }
+  std::filesystem::current_path(before);
+  EXPECT_EQ(found, std::set<std::string>{"inner"});
+}
+
+}  // namespace
+}  // namespace drumbeat::node_host
