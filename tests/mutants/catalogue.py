@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The faults that the tests must find: each is an edit of the library's sources and the judge that
+is asked about it. The first twenty are the list that the project set itself; the others are bugs
+that real Raft libraries had, or that this one could have had."""
+
+from dataclasses import dataclass
+
+# Judges: how a mutant is looked for.
+CORE = "core simulation"  # raft_tests: replicas of one shard, disks and network of its own
+HOSTS = "whole hosts"  # simulate: whole hosts under virtual time
+
+
+@dataclass(frozen=True)
+class Edit:
+    """`old`, which `file` holds exactly once, becomes `new`."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    what: str
+    edits: list
+    judge: str  # CORE, HOSTS, or "<test program>: <gtest filter>"
+    seeds: int = 0  # within how many seeds a simulation has to find it
+    number: int = 0  # in the project's own list; 0: none of it
+
+
+def edit(file, old, new):
+    return [Edit("src/" + file, old.strip("\n"), new.strip("\n"))]
+
+
+MUTANTS = [
+    Mutant(
+        "skip-vote-flush",
+        "a vote is told before it is flushed",
+        edit(
+            "raft/output.cc",
+            "out.must_sync = promised || !out.entries.empty() || out.received_snapshot;",
+            "out.must_sync = !out.entries.empty() || out.received_snapshot;",
+        ),
+        CORE, seeds=20, number=1,
+    ),
+    Mutant(
+        "skip-vote-flush-in-host",
+        "the host writes votes without a flush",
+        edit("node_host/replica_raft.cc",
+             "  return output_.must_sync;\n",
+             "  return output_.must_sync && !output_.entries.empty();\n"),
+        HOSTS, seeds=100, number=1,
+    ),
+    Mutant(
+        "skip-entry-flush",
+        "the host writes entries without a flush",
+        edit("node_host/replica_raft.cc",
+             "  return output_.must_sync;\n",
+             "  return output_.must_sync && output_.entries.empty();\n"),
+        HOSTS, seeds=100, number=2,
+    ),
+    Mutant(
+        "send-before-save",
+        "all messages go before the write that they rest on",
+        edit("raft/core.cc",
+             "out_.messages_after_save.push_back({.shard = options_.shard,",
+             "out_.messages_now.push_back({.shard = options_.shard,"),
+        CORE, seeds=20, number=3,
+    ),
+    Mutant(
+        "send-before-save-in-host",
+        "the host sends before it writes what should come first",
+        edit("node_host/replica_raft.cc",
+             "void ReplicaRaft::SendNow() { SendAll(output_.messages_now); }",
+             "void ReplicaRaft::SendNow() {\n  SendAll(output_.messages_now);\n"
+             "  SendAll(output_.messages_after_save);\n}"),
+        HOSTS, seeds=200, number=3,
+    ),
+    Mutant(
+        "commit-old-term",
+        "an entry of an older term is committed by counting replicas",
+        edit("raft/replication.cc",
+             "if (index <= log_.committed() || log_.TermAt(index) != term_) return;",
+             "if (index <= log_.committed()) return;"),
+        CORE, seeds=200, number=4,
+    ),
+    Mutant(
+        "vote-without-log-check",
+        "a vote goes to a candidate whose log is shorter",
+        edit("raft/election.cc",
+             "const bool grant = free_to_vote && log_.IsUpToDate(request.last_index, "
+             "request.last_term);",
+             "const bool grant = free_to_vote;"),
+        CORE, seeds=20, number=5,
+    ),
+    Mutant(
+        "forget-vote",
+        "a restart forgets the vote",
+        edit("raft/core.cc", "vote_(stored.hard_state.vote),", "vote_(),"),
+        CORE, seeds=100, number=6,
+    ),
+    Mutant(
+        "truncate-on-append",
+        "any append cuts the log behind it, also a late one that matches",
+        edit("raft/log.cc",
+             "      if (Matches(entry.index, entry.term)) continue;\n", ""),
+        CORE, seeds=50, number=7,
+    ),
+    Mutant(
+        "read-without-quorum",
+        "a leader answers reads without asking whether it still leads",
+        edit("raft/reads.cc",
+             "reads_.TakeConfirmed(QuorumValue<std::uint64_t>(rounds))",
+             "reads_.TakeConfirmed(std::numeric_limits<std::uint64_t>::max())")
+        + edit("raft/reads.cc", "  if (Alone()) ConfirmReads();", "  ConfirmReads();"),
+        CORE, seeds=3000, number=8,
+    ),
+    Mutant(
+        "read-before-first-commit",
+        "a new leader answers reads before it has committed in its term",
+        edit("raft/reads.cc",
+             "const Index index = HasCommittedInTerm() ? log_.committed() : Index{0};",
+             "const Index index = log_.committed();"),
+        CORE, seeds=100, number=9,
+    ),
+    Mutant(
+        "count-non-voters",
+        "members without a vote count towards the commit quorum",
+        edit("raft/replication.cc",
+             "    if (member.voting()) matches.push_back(member.match());",
+             "    matches.push_back(member.match());"),
+        CORE, seeds=100, number=10,
+    ),
+    Mutant(
+        "two-pending-changes",
+        "a membership change may be proposed while another is under way",
+        edit("raft/replication.cc",
+             "    if (log_.HasUnappliedChange(log_.last())) return DropReason::kChangeInProgress;\n",
+             ""),
+        CORE, seeds=50, number=11,
+    ),
+    Mutant(
+        "campaign-with-unapplied-change",
+        "a replica stands for election while a committed change is not applied",
+        edit("raft/election.cc",
+             "!restoring_ && log_.applied() >= replayed_ &&\n"
+             "         !log_.HasUnappliedChange(log_.committed()) &&",
+             "!restoring_ &&"),
+        CORE, seeds=2000, number=12,
+    ),
+    Mutant(
+        "compact-beyond-snapshot",
+        "the log is cut although the snapshot could not be saved",
+        edit("node_host/applier.cc",
+             "    // Not again before as many entries have come once more.",
+             "    state_.inbox.AddEvent(SnapshotTaken{raft::SnapshotRecord(), applied()});\n"
+             "    notify_raft_();"),
+        HOSTS, seeds=100, number=13,
+    ),
+    Mutant(
+        "snapshot-without-membership",
+        "a snapshot does not hold the newest membership",
+        edit("state_machine/runtime.cc",
+             "  record.membership = membership_;",
+             "  record.membership = membership_;\n"
+             "  if (record.membership.voters.size() > 1) {\n"
+             "    record.membership.voters.erase(std::prev(record.membership.voters.end()));\n"
+             "  }"),
+        HOSTS, seeds=20, number=14,
+    ),
+    Mutant(
+        "snapshot-without-sessions",
+        "a snapshot does not hold the session table",
+        edit("state_machine/runtime.cc",
+             "codec::EncodeSessions(sessions_.Save())",
+             "codec::EncodeSessions({})"),
+        HOSTS, seeds=50, number=15,
+    ),
+    Mutant(
+        "skip-frame-crc",
+        "the checksum of a frame's payload is not compared",
+        edit("codec/frame.cc",
+             "return check == PayloadCheck::kNone || base::Crc32(payload) == header.payload_crc;",
+             "return check == PayloadCheck::kNone || payload.size() == header.payload_bytes;"),
+        "codec: FrameTest.*", number=16,
+    ),
+    Mutant(
+        "skip-record-crc",
+        "the checksum of stored entries is not compared",
+        edit("storage/sealed_value.cc",
+             "if (base::Crc32c(covered, base::Crc32c(key)) != crc) {",
+             "if (base::Crc32c(covered, base::Crc32c(key)) != crc && key.empty()) {"),
+        "storage: EntryRecordTest.*", number=16,
+    ),
+    Mutant(
+        "no-frame-cap",
+        "a frame may claim any size",
+        edit("codec/frame.cc",
+             "if (payload_bytes == 0 || payload_bytes > max_payload_bytes) {",
+             "if (payload_bytes == 0) {"),
+        "codec: FrameTest.*", number=17,
+    ),
+    Mutant(
+        "use-chunk-file-name",
+        "a received snapshot goes to the file that its sender names",
+        edit("node_host/snapshot_receiver.cc",
+             "  auto stream = std::make_shared<Stream>();",
+             "  std::ofstream(chunk.file_path) << chunk.data.view();\n"
+             "  auto stream = std::make_shared<Stream>();")
+        + edit("node_host/snapshot_receiver.cc", "#include <optional>",
+               "#include <fstream>\n#include <optional>"),
+        "node_host: SnapshotReceiverTest.*", number=18,
+    ),
+    Mutant(
+        "retry-flush",
+        "a flush that failed is tried again and believed",
+        edit("storage/kv_log_store.cc",
+             "  const Result<void> written = "
+             "core_->fence.Pass(core_->kv->Write(*scratch.batch, sync));",
+             "  Result<void> tried = core_->kv->Write(*scratch.batch, sync);\n"
+             "  if (!tried) tried = core_->kv->Write(*scratch.batch, sync);\n"
+             "  const Result<void> written = core_->fence.Pass(tried);"),
+        HOSTS, seeds=100, number=19,
+    ),
+    Mutant(
+        "wall-clock-ticks",
+        "ticks follow the wall clock",
+        edit("node_host/thread_scheduler.cc",
+             "    auto next = std::chrono::steady_clock::now() + period_;",
+             "    auto next = std::chrono::system_clock::now() + period_;")
+        + edit("node_host/thread_scheduler.cc",
+               "      next = std::max(next + period_, std::chrono::steady_clock::now());",
+               "      next = std::max(next + period_, std::chrono::system_clock::now());"),
+        "node_host: ThreadSchedulerTest.*", number=20,
+    ),
+    # -- Not in the list ---------------------------------------------------------------------------
+    Mutant(
+        "count-votes-twice",
+        "a vote that arrives twice counts twice",
+        edit("raft/quorum.cc", "    if (answer.first == from) return;", "    (void)answer;"),
+        CORE, seeds=100,
+    ),
+    Mutant(
+        "erase-vote-on-step-down",
+        "stepping down within a term erases the vote (Redpanda)",
+        edit("raft/core.cc",
+             "    term_ = term;\n    vote_ = ReplicaId{0};\n  }",
+             "    term_ = term;\n  }\n  vote_ = ReplicaId{0};"),
+        CORE, seeds=100,
+    ),
+    Mutant(
+        "count-unsaved-log",
+        "a leader counts its own entries before they are flushed (etcd)",
+        edit("raft/replication.cc",
+             "SetOwnMatch(log_.saved());", "SetOwnMatch(log_.last());"),
+        CORE, seeds=50,
+    ),
+    Mutant(
+        "commit-beyond-match",
+        "a follower commits entries that the leader has not verified",
+        edit("raft/following.cc",
+             "log_.CommitTo(std::min(request.commit, last_new));",
+             "log_.CommitTo(std::min(request.commit, log_.last()));"),
+        CORE, seeds=200,
+    ),
+    Mutant(
+        "heartbeat-beyond-match",
+        "a heartbeat carries a commit index that its receiver may not have",
+        edit("raft/replication.cc",
+             "Heartbeat{.commit = std::min(member.match(), log_.committed()),",
+             "Heartbeat{.commit = log_.committed(),"),
+        CORE, seeds=20,
+    ),
+    Mutant(
+        "told-to-campaign-unchecked",
+        "whoever is told to campaign does so with committed changes unapplied (etcd)",
+        edit("raft/election.cc",
+             "  if (!MayCampaign()) return;\n  if (options_.pre_vote",
+             "  const bool told = cause == CampaignCause::kToldByLeader && IsVoter();\n"
+             "  if (!told && !MayCampaign()) return;\n  if (options_.pre_vote"),
+        CORE, seeds=2000,
+    ),
+    Mutant(
+        "any-heartbeat-confirms",
+        "an answer to an older heartbeat confirms the newest read",
+        edit("raft/replication.cc",
+             "  if (!reply.context || !member.voting()) return;\n"
+             "  if (const auto sequence = reads_.SequenceOf(reply.context)) {",
+             "  if (!member.voting() || reads_.empty()) return;\n"
+             "  if (const auto sequence = reads_.SequenceOf(*reads_.newest())) {"),
+        CORE, seeds=500,
+    ),
+    Mutant(
+        "snapshot-over-matching-log",
+        "a snapshot throws away acknowledged entries behind it",
+        edit("raft/following.cc",
+             "    if (log_.Matches(snapshot.index, snapshot.term)) {",
+             "    if (snapshot.index == log_.committed()) {"),
+        CORE, seeds=500,
+    ),
+    Mutant(
+        "repeat-applied-series",
+        "a series that was answered before is applied once more",
+        edit("state_machine/session_table.cc",
+             "stored != history.end()) {",
+             "stored != history.end() && history.empty()) {"),
+        HOSTS, seeds=50,
+    ),
+    Mutant(
+        "sessions-not-recovered",
+        "a replica that recovers from a snapshot keeps its own session table",
+        edit("state_machine/runtime.cc", "  sessions_ = std::move(*sessions);\n", ""),
+        HOSTS, seeds=50,
+    ),
+    Mutant(
+        "membership-not-recovered",
+        "a replica that recovers from a snapshot keeps its own membership",
+        edit("state_machine/runtime.cc",
+             "  SetMembership(record.membership);\n  MoveTo(record.index, record.term);",
+             "  if (applied() == Index(0)) SetMembership(record.membership);\n"
+             "  MoveTo(record.index, record.term);"),
+        HOSTS, seeds=200,
+    ),
+    Mutant(
+        "unknown-told-as-refused",
+        "a proposal that timed out is said to have had no effect",
+        edit("node_host/pending_proposals.cc",
+             "CompleteWithError(std::move(completion), Error{ErrorCode::kTimeout, {}});",
+             "CompleteWithError(std::move(completion), Error{ErrorCode::kNoLeader, {}});"),
+        HOSTS, seeds=50,
+    ),
+    Mutant(
+        "read-before-applied",
+        "a confirmed read is answered before its index is applied",
+        edit("node_host/pending_reads.cc",
+             "confirmed_.begin()->first <= applied) {",
+             "confirmed_.begin()->first <= applied + 1) {"),
+        HOSTS, seeds=100,
+    ),
+    Mutant(
+        "ignore-record-epoch",
+        "stored entries that were replaced come back after a restart",
+        edit("storage/kv_log_store.cc",
+             "  if (entries.front().index <= plan.after.last) ++plan.after.epoch;\n", ""),
+        "storage: *LogStoreContract*:KvLogStoreTest.*:CrashTest.Sim*",
+    ),
+    Mutant(
+        "witness-not-raised",
+        "nothing remembers what was acknowledged besides the store itself",
+        edit("storage/kv_log_store.cc",
+             "  return core_->fence.Pass(core_->witness->Raise(scratch.notes));",
+             "  return {};"),
+        "storage: RocksDbStoresTest.*",
+    ),
+]
