@@ -14,6 +14,8 @@ namespace drumbeat::system {
 namespace {
 
 constexpr std::string_view kRecovered = "recovered from snapshot";
+// What is answered to a line that was not done, for want of a leader.
+constexpr std::string_view kRefused = "failed to get a proposal session, timeout";
 constexpr std::string_view kBecameLeader = "became leader in term ";
 
 // The term and time of a replica's last "became leader", if it has said so.
@@ -143,7 +145,7 @@ std::optional<std::uint64_t> Cluster::Say(int typed, const std::string& message,
                                           std::vector<int> seen, std::chrono::milliseconds limit) {
   if (seen.empty()) seen = Running();
   const auto deadline = Clock::now() + limit;
-  replica(typed).Type(message);
+  TypeUntilTaken(typed, message, seen.front(), deadline);
   std::optional<std::uint64_t> result;
   for (const int reader : seen) {
     const auto left =
@@ -162,6 +164,19 @@ std::optional<std::uint64_t> Cluster::Say(int typed, const std::string& message,
     result = count;
   }
   return result;
+}
+
+void Cluster::TypeUntilTaken(int typed, const std::string& message, int seen,
+                             Clock::time_point deadline) {
+  Program& program = replica(typed);
+  while (true) {
+    const std::size_t mark = program.err().Mark();
+    program.Type(message);
+    while (!program.err().Contains(kRefused, mark)) {
+      if (AwaitUpdate(seen, message, std::chrono::milliseconds(50))) return;
+      if (Clock::now() >= deadline) return;
+    }
+  }
 }
 
 void Cluster::SayMany(int typed, const std::string& prefix, int count) {

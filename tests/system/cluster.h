@@ -66,8 +66,9 @@ class Cluster {
   /// Forgets a program that ended or is to end by itself, within 10 seconds, and returns how.
   Ending AwaitEnd(int replica);
 
-  /// Types a line at `typed` and waits until all of `seen` (the running ones by default) have
-  /// printed it. Its count; nothing, after a failure was reported, when one did not in time.
+  /// Types a line at `typed`, again when no leader was found in time, and waits until all of `seen`
+  /// (the running ones by default) have printed it. Its count; nothing, after a failure was
+  /// reported, when one did not in time.
   std::optional<std::uint64_t> Say(int typed, const std::string& message,
                                    std::vector<int> seen = {},
                                    std::chrono::milliseconds limit = kLongWait);
@@ -97,6 +98,8 @@ class Cluster {
   ProgramOptions Options(int replica, std::vector<std::string> flags = {}) const;
 
  private:
+  // Types a line, again when it was refused, until `seen` has printed it or `deadline`.
+  void TypeUntilTaken(int typed, const std::string& message, int seen, Clock::time_point deadline);
   void Retire(int replica);
   static Run ReadRun(int replica, const Program& program);
 
