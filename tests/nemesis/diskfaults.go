@@ -28,6 +28,9 @@ func (s *storm) mend(n *node) error {
 	if n.healthy() {
 		return nil
 	}
+	if n.console == nil && !n.allowedToEnd() {
+		s.run.complain("node %v ended its host for no reason\n%s", n, n.logTail())
+	}
 	s.run.figures.add("hosts ended", 1)
 	s.run.verbosely("node %v ended its host", n)
 	n.kill()

@@ -156,6 +156,12 @@ func (n *node) call(request Request) (*Reply, error) {
 	return p.call(request)
 }
 
+func (n *node) allowedToEnd() bool {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	return n.mayEnd
+}
+
 // letEnd: from now on the process may end by itself.
 func (n *node) letEnd() {
 	n.mutex.Lock()
@@ -272,7 +278,7 @@ func (n *node) healthy() bool {
 		return n.running() != nil
 	}
 	_, err := n.call(Request{Cmd: "leader"})
-	return err == nil
+	return err == nil || strings.Contains(err.Error(), "not ready yet") // it loads its state
 }
 
 func (n *node) clockPath() string { return n.home + ".clock" }

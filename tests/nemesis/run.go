@@ -218,19 +218,22 @@ func (r *run) awaitProgress(more int) error {
 	})
 }
 
-// endOnSignal makes a signal end the program in order: mounts of a disk that nobody serves any more
-// would stay behind.
+// endOnSignal makes a signal end the program in order: the kernel must not flush a disk that nobody
+// serves any more.
 func (r *run) endOnSignal() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
 		<-signals
 		fmt.Printf("nemesis: interrupted, seed %d, folder %s\n", r.seed, r.dir)
-		for _, n := range r.nodes {
-			if n.disk != nil {
-				n.disk.medium.die()
+		each(r.nodes, func(n *node) error {
+			if n.disk == nil {
+				return nil
 			}
-		}
+			n.disk.medium.die()
+			n.kill()
+			return n.disk.unmount()
+		})
 		os.Exit(1)
 	}()
 }
