@@ -201,6 +201,7 @@ func (r *run) lateFollower(nodes []*node, work func(rest []*node)) *node {
 	r.makeLeader(nodes[0], rest)
 	r.pause(3) // what is on its way to it now could be all that it misses
 	work(rest)
+	r.converge(shard, rest) // so that all take theirs at one index
 	for _, n := range rest {
 		r.snapshot(n)
 	}

@@ -3,7 +3,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"drumbeat/interop/pipe"
@@ -34,15 +38,57 @@ func (r *run) snapshotsOf(machine string, compressed []string, sessions int) {
 	r.settings.Machine = machine
 	r.adjust = func(n *node, start *pipe.Request) { start.SnapshotCompression = contains(compressed, n.kind) }
 	nodes := r.mixed()
-	r.lateRound(nodes, 0, 0)
-	if machine == "kv" {
-		r.lateRound(nodes, 1, r.bigSnapshot())
-		r.lateRound(nodes, sessions, 0)
+	rounds := []struct {
+		sessions int
+		size     uint64
+	}{{0, 0}, {1, r.bigSnapshot()}, {sessions, 0}}
+	if machine == "counter" {
+		rounds = rounds[:1]
+	}
+	for _, round := range rounds {
+		r.lateRound(nodes, round.sessions, round.size)
+		if compressed == nil {
+			r.sameImages(nodes)
+		}
 	}
 	for _, n := range nodes {
 		n.takeStats()
 		r.must(n.exit())
 	}
+}
+
+// sameImages compares the image that a Dragonboat replica got from a drumbeat leader with the one that
+// another Dragonboat replica took at the same index: state, sessions and their order are in there.
+func (r *run) sameImages(nodes []*node) {
+	if r.major != kindGo || r.lead != kindDrumbeat {
+		return
+	}
+	first, second := r.newestImage(nodes[1]), r.newestImage(nodes[2])
+	if filepath.Base(first) != filepath.Base(second) {
+		r.complain("no two images of one index: %s, %s", first, second)
+		return
+	}
+	a, err := os.ReadFile(first)
+	r.must(err)
+	b, err := os.ReadFile(second)
+	r.must(err)
+	const header = 1024 // holds the time when it was taken
+	if !bytes.Equal(a[least(header, len(a)):], b[least(header, len(b)):]) {
+		r.complain("the images %s and %s differ", first, second)
+	}
+	r.figure("equal images of %d bytes", len(a))
+}
+
+// newestImage is the newest snapshot of a Dragonboat node.
+func (r *run) newestImage(n *node) string {
+	newest := ""
+	r.must(filepath.WalkDir(n.dir, func(path string, _ os.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".gbsnap") && filepath.Base(path) > filepath.Base(newest) {
+			newest = path
+		}
+		return err
+	}))
+	return newest
 }
 
 // lateRound gives the group that many sessions and bytes behind the back of a late follower, and
