@@ -57,7 +57,12 @@ void Core::ReportSize() {
   if (!rate_limiter_.enabled() || !leader_) return;
   const std::uint64_t bytes = log_.bytes();
   const std::uint64_t committed = bytes - std::min(bytes, log_.uncommitted_bytes());
-  Send(leader_, RateLimitReport{.bytes = rate_limiter_.Limited(bytes) ? committed : 0});
+  const bool limited = rate_limiter_.Limited(bytes);
+  // A Dragonboat leader without a limit logs each report, so there is none while all is well. The
+  // report that it is well again may get lost: the one before is forgotten before long.
+  if (limited || reported_limited_)
+    Send(leader_, RateLimitReport{.bytes = limited ? committed : 0});
+  reported_limited_ = limited;
 }
 
 void Core::LeaderTick() {

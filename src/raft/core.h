@@ -203,6 +203,7 @@ class Core {
   std::uint64_t silence_ = 0;  // ticks since the leader was heard of, also those slept through
   std::uint64_t heartbeat_elapsed_ = 0;
   std::uint64_t report_elapsed_ = 0;
+  bool reported_limited_ = false;
   Quiescence quiescence_;
   RateLimiter rate_limiter_;
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "raft/test_shard.h"
@@ -44,18 +46,53 @@ TEST(ProposalLimitsTest, AFollowersReportLimitsTheLeader) {
   EXPECT_EQ(shard[1].history().back(), "2/b");
 }
 
-TEST(ProposalLimitsTest, FollowersReportTheirSizeEveryElectionTimeout) {
+/// What replica 2 reports during an election timeout in which it hears its leader.
+std::vector<Envelope> ReportsOf(TestReplica& follower) {
+  std::vector<Envelope> sent;
+  for (std::uint64_t tick = 0; tick < follower.options().election_ticks; ++tick) {
+    follower.raft().Step(Make(1, 2, follower.raft().term().value(), Heartbeat{}));
+    follower.raft().Tick();
+    Output output = follower.Take();
+    follower.Save(output);
+    for (const Envelope& envelope : output.messages_after_save) sent.push_back(envelope);
+    follower.Finish(output);
+  }
+  return Only<RateLimitReport>(sent);
+}
+
+std::uint64_t BytesOf(const Envelope& report) {
+  return std::get<RateLimitReport>(report.message).bytes;
+}
+
+TEST(ProposalLimitsTest, AFollowerReportsWhileItIsLimitedAndOnceThatItNoLongerIs) {
   Options options = TestShard::DefaultOptions();
   options.max_in_memory_log_bytes = 1000;
   TestShard shard(3, options);
   ASSERT_TRUE(shard.Elect(1));
-  shard.sent.clear();
-  shard.TickAll(10);
-  EXPECT_EQ(Only<RateLimitReport>(shard.sent).size(), 2u);
-  for (const Envelope& e : Only<RateLimitReport>(shard.sent)) {
-    EXPECT_EQ(std::get<RateLimitReport>(e.message).bytes, 0u);
-    EXPECT_EQ(e.to, ReplicaId{1});
+  TestReplica& slow = shard[2];
+  EXPECT_TRUE(ReportsOf(slow).empty()) << "there is nothing to tell";
+  const Status status = slow.raft().status();
+  AppendEntries append{.previous = status.last_index,
+                       .previous_term = status.term,
+                       .commit = status.last_index + 20,
+                       .entries = {}};
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    append.entries.push_back(Command("much"));
+    append.entries.back().index = status.last_index + i;
+    append.entries.back().term = status.term;
   }
+  slow.raft().Step(Make(1, 2, status.term.value(), append));
+  for (int timeout = 0; timeout < 2; ++timeout) {
+    const std::vector<Envelope> reports = ReportsOf(slow);
+    ASSERT_EQ(reports.size(), 1u);
+    EXPECT_EQ(reports[0].to, ReplicaId{1});
+    EXPECT_GT(BytesOf(reports[0]), 1000u);
+  }
+  slow.Apply();
+  const std::vector<Envelope> reports = ReportsOf(slow);
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_EQ(BytesOf(reports[0]), 0u);
+  EXPECT_TRUE(ReportsOf(slow).empty());
 }
 
 // What would end a Dragonboat member that applies it does not get into the log.
