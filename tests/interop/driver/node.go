@@ -190,7 +190,7 @@ func (n *node) thaw() {
 var badLine = regexp.MustCompile(
 	`(^|\s)panic|fatal error|^goroutine \d|runtime error|invariant|Sanitizer|DRUMBEAT_CHECK| C \| |\[CRITICAL\]|` +
 		`deployment id does not match|compatibility version not match|invalid chunk|invalid snapshot|` +
-		`message sent to .* but received by|already exist$`)
+		`message sent to .* but received by|already exist$|rl disabled`)
 
 // Errors of the log; those of them that broken connections explain; and those that only snapshots
 // explain that were cut off in the middle.

@@ -20,6 +20,7 @@ func TestLogLines(t *testing.T) {
 		{stamp + "E | transport: invalid payload checksum", true, true, true},
 		{stamp + "W | transport: deployment id does not match 1 vs 2, message dropped", true, true, true},
 		{stamp + "W | transport: dropped an invalid snapshot 1:2:3", true, true, true},
+		{stamp + "W | raft: t5 dropped rate limit msg, rl disabled", true, true, true},
 		{stamp + "C | raft: invalid commitTo index 7, lastIndex() 5", true, true, true},
 		{"panic: runtime error: index out of range [recovered]", true, true, true},
 		{"goroutine 17 [running]:", true, true, true},
