@@ -356,6 +356,9 @@ bool Host::AcceptsChunk(Replica& replica, const codec::Chunk& chunk) const {
   const ReplicaState& state = replica.state();
   if (state.life() != Life::kRunning || chunk.to != state.ref.replica) return false;
   if (state.installing()) return false;  // it is asked for again
+  // What its Raft would ignore must not become durable: a restart would begin from it.
+  if (state.leader().leader == state.ref.replica) return false;
+  if (chunk.witness && state.config.role != ReplicaRole::kWitness) return false;
   // From a member, or from the leader that it follows while it knows no members.
   return state.addresses.IsMember(chunk.from) || state.leader().leader == chunk.from;
 }
@@ -363,7 +366,8 @@ bool Host::AcceptsChunk(Replica& replica, const codec::Chunk& chunk) const {
 bool Host::OnChunk(codec::Chunk chunk) {
   const ReplicaPtr replica = Find(chunk.shard);
   if (replica == nullptr || !AcceptsChunk(*replica, chunk)) return false;
-  const Result<SnapshotReceiver::Step> step = snapshot_receiver_.Add(chunk, now_tick_.load());
+  const Result<SnapshotReceiver::Step> step = snapshot_receiver_.Add(
+      chunk, {.now_tick = now_tick_.load(), .committed = replica->state().committed()});
   if (!step) {
     if (step.error().code == ErrorCode::kWriteFailed) Fail(step.error());
     if (MayWarn()) {

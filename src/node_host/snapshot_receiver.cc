@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "raft/message_check.h"
+
 namespace drumbeat::node_host {
 namespace {
 
@@ -14,6 +16,10 @@ std::optional<std::string> WhyUnfit(const codec::Chunk& chunk, std::uint64_t dep
   if (chunk.bin_version != codec::kBinVersion) return "its transport version differs";
   if (chunk.has_file_info) return "it belongs to an external file, which this version cannot take";
   if (!chunk.index || !chunk.term) return "it has no index or term";
+  // A replica that ignores such a snapshot would find it after a restart all the same.
+  if (chunk.index.value() >= raft::kCountLimit || chunk.term.value() >= raft::kCountLimit) {
+    return "its index or term is beyond all bounds";
+  }
   if (chunk.membership.config_change_id == 0 || chunk.membership.voters.empty()) {
     return "it has no membership";
   }
@@ -27,7 +33,7 @@ bool IsLast(const codec::Chunk& chunk) {
 }  // namespace
 
 Result<SnapshotReceiver::Step> SnapshotReceiver::Add(const codec::Chunk& chunk,
-                                                     std::uint64_t now_tick) {
+                                                     const Situation& situation) {
   const Key key{chunk.shard, chunk.to, chunk.index};
   if (const std::optional<std::string> why = WhyUnfit(chunk, deployment_id_)) {
     Forget(key);
@@ -43,8 +49,8 @@ Result<SnapshotReceiver::Step> SnapshotReceiver::Add(const codec::Chunk& chunk,
     stream = Find(key);
     if (stream == nullptr) return Fail(ErrorCode::kNotFound, "its stream is not known");
   }
-  stream->last_tick = now_tick;
-  Result<Step> step = Append(*stream, chunk);
+  stream->last_tick = situation.now_tick;
+  Result<Step> step = Append(*stream, chunk, situation.committed);
   if (!step || step->progress == Progress::kComplete) Forget(key);
   return step;
 }
@@ -71,7 +77,8 @@ Result<std::shared_ptr<SnapshotReceiver::Stream>> SnapshotReceiver::Begin(
   return stream;
 }
 
-Result<SnapshotReceiver::Step> SnapshotReceiver::Append(Stream& stream, const codec::Chunk& chunk) {
+Result<SnapshotReceiver::Step> SnapshotReceiver::Append(Stream& stream, const codec::Chunk& chunk,
+                                                        Index committed) {
   if (chunk.chunk_id != stream.next_chunk || chunk.from != stream.from) {
     return Fail(ErrorCode::kInvalidArgument, "it is not the next chunk of its stream");
   }
@@ -85,11 +92,24 @@ Result<SnapshotReceiver::Step> SnapshotReceiver::Append(Stream& stream, const co
   }
   if (!IsLast(chunk)) return Step{};
   if (Result<void> good = stream.validator->Finish(); !good) return std::unexpected(good.error());
+  return Complete(stream, ReplicaRef{chunk.shard, chunk.to}, committed);
+}
+
+// A leader that did not hear that one has arrived sends it again. Refusing that would make it do so
+// for ever; the replica's answer, to whichever snapshot, tells it where to go on.
+Result<SnapshotReceiver::Step> SnapshotReceiver::Complete(Stream& stream, const ReplicaRef& replica,
+                                                          Index committed) {
   stream.record.image_bytes = stream.bytes;
-  if (Result<void> durable = stream.sink->Commit(stream.record); !durable) {
-    return std::unexpected(durable.error());
-  }
-  return Step{.progress = Progress::kComplete, .snapshot = stream.record};
+  Step step{.progress = Progress::kComplete, .snapshot = stream.record};
+  if (stream.record.index <= committed) return step;
+  Result<void> durable = stream.sink->Commit(stream.record);
+  if (durable) return step;
+  if (durable.error().code != ErrorCode::kNothingToDo) return std::unexpected(durable.error());
+  const Result<std::optional<raft::SnapshotRecord>> newest = store_.Newest(replica);
+  if (!newest) return std::unexpected(newest.error());
+  if (!*newest) return std::unexpected(durable.error());
+  step.snapshot = **newest;
+  return step;
 }
 
 std::shared_ptr<SnapshotReceiver::Stream> SnapshotReceiver::Find(const Key& key) {

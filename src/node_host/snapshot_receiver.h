@@ -32,12 +32,18 @@ class SnapshotReceiver {
   enum class Progress : std::uint8_t { kMore, kComplete };
   struct Step {
     Progress progress = Progress::kMore;
-    /// With kComplete: durable, and the newest of its replica.
+    /// With kComplete: durable and the newest of its replica, unless the replica has committed all
+    /// that it holds. Whoever sent one that was not needed waits to hear so all the same.
     raft::SnapshotRecord snapshot;
   };
+  /// What the receiving replica has without it.
+  struct Situation {
+    std::uint64_t now_tick = 0;
+    Index committed = {};
+  };
   /// Takes the next chunk. Errors: refused, with the reason; what was there of this snapshot is
-  /// gone. `now_tick` is for Expire().
-  Result<Step> Add(const codec::Chunk& chunk, std::uint64_t now_tick);
+  /// gone.
+  Result<Step> Add(const codec::Chunk& chunk, const Situation& situation);
 
   /// Gives up on streams that have made no progress since before `tick`.
   void Expire(std::uint64_t tick);
@@ -56,7 +62,8 @@ class SnapshotReceiver {
 
   std::shared_ptr<Stream> Find(const Key& key);
   Result<std::shared_ptr<Stream>> Begin(const Key& key, const codec::Chunk& chunk);
-  Result<Step> Append(Stream& stream, const codec::Chunk& chunk);
+  Result<Step> Append(Stream& stream, const codec::Chunk& chunk, Index committed);
+  Result<Step> Complete(Stream& stream, const ReplicaRef& replica, Index committed);
   void Forget(const Key& key);
 
   storage::SnapshotStore& store_;

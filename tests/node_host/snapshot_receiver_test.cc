@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "codec/image_fixture.h"
+#include "raft/message_check.h"
 #include "storage/stores.h"
 #include "storage/temp_folder.h"
 
@@ -21,8 +22,11 @@ const ReplicaRef kReplica{.shard = ShardId(1), .replica = ReplicaId(2)};
 
 std::string Image() { return codec::ImageOf(codec::EncodeSessions({}) + std::string(5000, 'x')); }
 
-/// The image of a snapshot at 100 in `count` chunks.
-std::vector<codec::Chunk> Chunks(const std::string& image, std::uint64_t count) {
+SnapshotReceiver::Situation At(std::uint64_t tick) { return {.now_tick = tick, .committed = {}}; }
+
+/// The image of a snapshot in `count` chunks.
+std::vector<codec::Chunk> Chunks(const std::string& image, std::uint64_t count,
+                                 Index index = Index(100)) {
   std::vector<codec::Chunk> chunks(count);
   const std::size_t step = image.size() / count + 1;
   for (std::uint64_t id = 0; id < count; ++id) {
@@ -32,12 +36,12 @@ std::vector<codec::Chunk> Chunks(const std::string& image, std::uint64_t count) 
     chunk.from = ReplicaId(1);
     chunk.chunk_id = id;
     chunk.chunk_count = count;
-    chunk.index = Index(100);
+    chunk.index = index;
     chunk.term = Term(3);
     chunk.membership.config_change_id = 3;
     chunk.membership.voters[ReplicaId(1)] = "host1:1";
     chunk.membership.voters[ReplicaId(2)] = "host2:1";
-    chunk.file_path = codec::ImageFileName(Index(100));
+    chunk.file_path = codec::ImageFileName(index);
     chunk.data = base::Bytes::Copy(std::string_view(image).substr(id * step, step));
   }
   return chunks;
@@ -49,15 +53,16 @@ class SnapshotReceiverTest : public testing::Test {
   Result<SnapshotReceiver::Step> AddAll(const std::vector<codec::Chunk>& chunks) {
     Result<SnapshotReceiver::Step> step = SnapshotReceiver::Step{};
     for (const codec::Chunk& chunk : chunks) {
-      step = receiver_.Add(chunk, 0);
+      step = receiver_.Add(chunk, {.now_tick = 0, .committed = committed_});
       if (!step) break;
     }
     return step;
   }
-  bool Arrived() {
+  Index Newest() {
     const auto newest = stores_.snapshots->Newest(kReplica);
-    return newest && *newest && (*newest)->index == Index(100);
+    return newest && *newest ? (*newest)->index : Index(0);
   }
+  bool Arrived() { return Newest() == Index(100); }
 
   const std::shared_ptr<storage::MemoryDisk> disk_ =
       std::make_shared<storage::MemoryDisk>(storage::MemoryDisk::Crashes::kNever);
@@ -65,6 +70,7 @@ class SnapshotReceiverTest : public testing::Test {
                               return std::chrono::steady_clock::time_point();
                             }).value();
   SnapshotReceiver receiver_{*stores_.snapshots, 1, 2};
+  Index committed_;
 };
 
 TEST_F(SnapshotReceiverTest, ChunksInOrderMakeTheImage) {
@@ -74,7 +80,7 @@ TEST_F(SnapshotReceiverTest, ChunksInOrderMakeTheImage) {
     (void)stores_.snapshots->Remove(kReplica);
     Result<SnapshotReceiver::Step> step;
     for (const codec::Chunk& chunk : Chunks(image, count)) {
-      step = receiver.Add(chunk, 0);
+      step = receiver.Add(chunk, {});
       ASSERT_TRUE(step.has_value()) << step.error().message;
     }
     EXPECT_EQ(step->progress, Progress::kComplete);
@@ -134,24 +140,74 @@ TEST_F(SnapshotReceiverTest, NoPartOfAStreamMayBeWrong) {
 
 TEST_F(SnapshotReceiverTest, TheFirstChunkBeginsAnew) {
   const std::vector<codec::Chunk> chunks = Chunks(Image(), 3);
-  ASSERT_TRUE(receiver_.Add(chunks[0], 0).has_value());
-  ASSERT_TRUE(receiver_.Add(chunks[1], 0).has_value());
+  ASSERT_TRUE(receiver_.Add(chunks[0], {}).has_value());
+  ASSERT_TRUE(receiver_.Add(chunks[1], {}).has_value());
   EXPECT_TRUE(AddAll(chunks).has_value());
   EXPECT_TRUE(Arrived());
+}
+
+// N-16, B-53.
+TEST_F(SnapshotReceiverTest, AStreamThatBreaksOffAnywhereLeavesNothingAndMayBeginAgain) {
+  Index before;
+  for (std::size_t cut = 0; cut < 5; ++cut) {
+    const std::vector<codec::Chunk> chunks = Chunks(Image(), 5, Index(10 + cut));
+    for (std::size_t i = 0; i < cut; ++i) ASSERT_TRUE(receiver_.Add(chunks[i], {}).has_value());
+    EXPECT_EQ(Newest(), before);
+    ASSERT_TRUE(AddAll(chunks).has_value());
+    before = Index(10 + cut);
+    EXPECT_EQ(Newest(), before);
+    EXPECT_FALSE(receiver_.Add(chunks.back(), {}).has_value()) << "the last chunk again";
+  }
+}
+
+// Such a one would be durable although the Raft ignores it, and a restart would begin behind it.
+TEST_F(SnapshotReceiverTest, AnIndexOrTermBeyondAllBoundsIsRefused) {
+  for (const std::uint64_t number : {raft::kCountLimit, ~std::uint64_t{0}}) {
+    std::vector<codec::Chunk> chunks = Chunks(Image(), 1, Index(number));
+    EXPECT_FALSE(AddAll(chunks).has_value());
+    chunks = Chunks(Image(), 1);
+    chunks[0].term = Term(number);
+    EXPECT_FALSE(AddAll(chunks).has_value());
+  }
+  EXPECT_EQ(Newest(), Index(0));
+  EXPECT_TRUE(AddAll(Chunks(Image(), 1, Index(raft::kCountLimit - 1))).has_value());
+}
+
+// B-48. A leader that missed the end of a stream sends the same again, for ever if it is refused.
+TEST_F(SnapshotReceiverTest, AnOlderOneOrTheSameEndsWithTheNewest) {
+  ASSERT_TRUE(AddAll(Chunks(Image(), 3)).has_value());
+  for (const Index index : {Index(100), Index(99)}) {
+    const auto step = AddAll(Chunks(Image(), 3, index));
+    ASSERT_TRUE(step.has_value()) << step.error().message;
+    EXPECT_EQ(step->progress, Progress::kComplete);
+    EXPECT_EQ(step->snapshot.index, Index(100));
+    EXPECT_TRUE(Arrived());
+  }
+}
+
+TEST_F(SnapshotReceiverTest, OneThatTheLogCoversIsNotKept) {
+  committed_ = Index(100);
+  const auto step = AddAll(Chunks(Image(), 3));
+  ASSERT_TRUE(step.has_value()) << step.error().message;
+  EXPECT_EQ(step->progress, Progress::kComplete);
+  EXPECT_EQ(step->snapshot.index, Index(100));
+  EXPECT_EQ(Newest(), Index(0));
+  EXPECT_TRUE(AddAll(Chunks(Image(), 3, Index(101))).has_value());
+  EXPECT_EQ(Newest(), Index(101));
 }
 
 TEST_F(SnapshotReceiverTest, OnlySoManyAtOnceAndStalledOnesMakeRoom) {
   std::vector<codec::Chunk> first = Chunks(Image(), 2);
   for (std::uint64_t i = 0; i < 2; ++i) {
     first[0].index = Index(100 + i);
-    ASSERT_TRUE(receiver_.Add(first[0], 5).has_value());
+    ASSERT_TRUE(receiver_.Add(first[0], At(5)).has_value());
   }
   first[0].index = Index(200);
-  EXPECT_EQ(receiver_.Add(first[0], 5).error().code, ErrorCode::kBusy);
+  EXPECT_EQ(receiver_.Add(first[0], At(5)).error().code, ErrorCode::kBusy);
   receiver_.Expire(5);
-  EXPECT_FALSE(receiver_.Add(first[0], 6).has_value());
+  EXPECT_FALSE(receiver_.Add(first[0], At(6)).has_value());
   receiver_.Expire(6);
-  EXPECT_TRUE(receiver_.Add(first[0], 7).has_value());
+  EXPECT_TRUE(receiver_.Add(first[0], At(7)).has_value());
 }
 
 // W-23.

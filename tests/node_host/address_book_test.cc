@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_host/address_book.h"
+
+#include <gtest/gtest.h>
+
+namespace drumbeat::node_host {
+namespace {
+
+// W-13, M-09, B-63.
+TEST(AddressBookTest, WhatTheMembershipSaysIsNeverOverridden) {
+  AddressBook book;
+  book.SetMembers(MemberMap{{ReplicaId(1), "a:1"}, {ReplicaId(2), "b:2"}});
+  EXPECT_FALSE(book.Heard(ReplicaId(2), "evil:1"));
+  EXPECT_EQ(book.Find(ReplicaId(2)), "b:2");
+  EXPECT_TRUE(book.Heard(ReplicaId(2), "b:2"));
+}
+
+TEST(AddressBookTest, AJoinerRemembersAFewStrangersUntilItKnowsTheMembers) {
+  AddressBook book;
+  for (std::uint64_t id = 1; id <= 1000; ++id) {
+    EXPECT_TRUE(book.Heard(ReplicaId(id), "host" + std::to_string(id) + ":1"));
+  }
+  EXPECT_EQ(book.Find(ReplicaId(AddressBook::kMaxProvisional)), "host16:1");
+  EXPECT_EQ(book.Find(ReplicaId(AddressBook::kMaxProvisional + 1)), "");
+  Membership members;
+  members.voters = {{ReplicaId(1), "real:1"}};
+  members.witnesses = {{ReplicaId(2), "witness:1"}};
+  book.SetMembers(members);
+  EXPECT_EQ(book.Find(ReplicaId(1)), "real:1");
+  EXPECT_EQ(book.Find(ReplicaId(2)), "witness:1");
+  EXPECT_FALSE(book.Heard(ReplicaId(1), "host1:1"));
+}
+
+TEST(AddressBookTest, AMemberThatLeftIsForgotten) {
+  AddressBook book;
+  book.SetMembers(MemberMap{{ReplicaId(1), "a:1"}, {ReplicaId(2), "b:2"}});
+  EXPECT_EQ(book.At("b:2"), std::vector<ReplicaId>{ReplicaId(2)});
+  book.SetMembers(MemberMap{{ReplicaId(1), "a:1"}});
+  EXPECT_FALSE(book.IsMember(ReplicaId(2)));
+  EXPECT_EQ(book.Find(ReplicaId(2)), "");
+  EXPECT_TRUE(book.At("b:2").empty());
+}
+
+}  // namespace
+}  // namespace drumbeat::node_host
