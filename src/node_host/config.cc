@@ -22,6 +22,7 @@ std::unexpected<Error> Bad(std::string text) {
 Result<void> ReplicaConfig::Validate() const {
   if (!replica_id) return Bad("replica_id must be at least 1");
   if (heartbeat_ticks < 1) return Bad("heartbeat_ticks must be at least 1");
+  if (heartbeat_ticks > kMaxTicks) return Bad("heartbeat_ticks is too large");
   if (election_ticks <= 2 * heartbeat_ticks) {
     return Bad("election_ticks must be more than twice heartbeat_ticks");
   }

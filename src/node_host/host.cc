@@ -285,7 +285,8 @@ EngineWorker& Host::WorkerOf(ShardId shard) { return *workers_[shard.value() % w
 
 std::uint64_t Host::DeadlineTick(std::chrono::milliseconds timeout) const {
   const auto wanted = std::max(timeout, std::chrono::milliseconds(1));
-  const auto ticks = (wanted + config_.tick - std::chrono::milliseconds(1)) / config_.tick;
+  const auto rest = wanted % config_.tick;
+  const auto ticks = wanted / config_.tick + (rest.count() > 0 ? 1 : 0);
   return now_tick_.load() + static_cast<std::uint64_t>(ticks);
 }
 
