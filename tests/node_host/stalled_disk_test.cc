@@ -1,150 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <condition_variable>
-#include <map>
-#include <mutex>
+#include <any>
+#include <string>
 
 #include <gtest/gtest.h>
 
-#include "node_host/host.h"
-#include "storage/stores.h"
-#include "test_cluster.h"
+#include "local_hosts.h"
 
 namespace drumbeat::node_host {
 namespace {
 
-constexpr ShardId kShard{1};
-
-/// Carries messages within this process, at once.
-class Switchboard {
- public:
-  class Line : public transport::Transport {
-   public:
-    Line(Switchboard& board, std::string address) : board_(board), address_(std::move(address)) {}
-    Result<void> Start(transport::TransportHandler& handler) override {
-      const std::lock_guard lock(board_.mutex_);
-      board_.handlers_[address_] = &handler;
-      return {};
-    }
-    void Stop() override {
-      const std::lock_guard lock(board_.mutex_);
-      board_.handlers_.erase(address_);
-    }
-    void Send(const std::string& address, raft::Envelope message) override {
-      const std::lock_guard lock(board_.mutex_);
-      const auto to = board_.handlers_.find(address);
-      if (to != board_.handlers_.end()) to->second->OnMessages(address_, {std::move(message)});
-    }
-    void Flush() override {}
-    void SendSnapshot(const std::string&, std::unique_ptr<transport::ChunkSource>,
-                      std::function<void(Result<void>)> done) override {
-      done(Fail(ErrorCode::kNotSupported));
-    }
-    std::string listen_address() const override { return address_; }
-
-   private:
-    Switchboard& board_;
-    const std::string address_;
-  };
-
- private:
-  std::mutex mutex_;
-  std::map<std::string, transport::TransportHandler*> handlers_;
-};
-
-/// A disk on which every write waits while it stands still.
-class StallingDisk {
- public:
-  void Stall(bool stalled) {
-    {
-      const std::lock_guard lock(mutex_);
-      stalled_ = stalled;
-    }
-    changed_.notify_all();
-  }
-  storage::Stores Open() {
-    auto stores = storage::OpenMemoryStores(disk_, &std::chrono::steady_clock::now);
-    EXPECT_TRUE(stores.has_value());
-    return std::move(*stores);
-  }
-
- private:
-  storage::MemoryDisk::Fault Wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !stalled_; });
-    return storage::MemoryDisk::Fault::kNone;
-  }
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stalled_ = false;
-  std::shared_ptr<storage::MemoryDisk> disk_ = std::make_shared<storage::MemoryDisk>(
-      storage::MemoryDisk::Crashes::kNever,
-      [this](storage::MemoryDisk::Operation) { return Wait(); });
-};
-
-class StalledDiskTest : public testing::Test {
- protected:
-  static std::string Address(std::uint64_t id) { return "host" + std::to_string(id) + ":1"; }
-
-  void SetUp() override {
-    StartOptions options;
-    for (std::uint64_t id = 1; id <= 3; ++id) {
-      options.initial_members[ReplicaId(id)] = Address(id);
-    }
-    for (std::uint64_t id = 1; id <= 3; ++id) {
-      NodeHostConfig config;
-      config.raft_address = Address(id);
-      config.tick = milliseconds(5);
-      config.deployment_id = 1;
-      HostParts parts{
-          .scheduler = MakeThreadScheduler(),
-          .folder = nullptr,
-          .stores = disks_[id].Open(),
-          .transport = std::make_unique<Switchboard::Line>(board_, Address(id)),
-          .logger = logging::Logger(std::make_shared<QuietSink>(), LogLevel::kInfo, "test"),
-          .id = Address(id),
-          .seed = id};
-      auto host = Host::Start(config, std::move(parts));
-      ASSERT_TRUE(host.has_value()) << host.error().message;
-      hosts_[id] = std::move(*host);
-      ReplicaConfig replica;
-      replica.shard_id = kShard;
-      replica.replica_id = ReplicaId(id);
-      replica.election_ticks = 40;
-      replica.heartbeat_ticks = 4;
-      const auto started = hosts_[id]->StartReplica(
-          options, [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);
-      ASSERT_TRUE(started.has_value()) << started.error().message;
-    }
-  }
-  void TearDown() override {
-    for (auto& [id, disk] : disks_) disk.Stall(false);
-    for (auto& [id, host] : hosts_) host->Close(milliseconds(0));
-  }
-
-  /// Whom `id` takes for the leader, once there is one that is not `but`.
-  std::uint64_t LeaderSeenBy(std::uint64_t id, std::uint64_t but = 0) {
-    std::uint64_t leader = 0;
-    EXPECT_TRUE(Eventually([&] {
-      const auto info = hosts_[id]->GetLeader(kShard);
-      leader = info ? info->leader.value() : 0;
-      return leader != 0 && leader != but;
-    }));
-    return leader;
-  }
-  Result<ApplyResult> Propose(std::uint64_t id, const std::string& text) {
-    Result<ApplyResult> result = Fail(ErrorCode::kNoLeader);
-    Eventually([&] {
-      result = hosts_[id]->Propose(kShard, Session::NoOp(kShard), text, milliseconds(2000)).Get();
-      return result || result.error().code != ErrorCode::kNoLeader;
-    });
-    return result;
-  }
-
-  Switchboard board_;
-  std::map<std::uint64_t, StallingDisk> disks_;
-  std::map<std::uint64_t, std::unique_ptr<Host>> hosts_;
-};
+using StalledDiskTest = LocalHostsTest;
 
 // S-15, P-08, B-16: a leader that waits for its disk sends no heartbeats, so it is replaced.
 TEST_F(StalledDiskTest, ALeaderThatCannotWriteIsReplaced) {
