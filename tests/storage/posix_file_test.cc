@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/posix_file.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -17,10 +19,24 @@ namespace {
 
 /// What was synced, while a test records it.
 std::vector<std::string>* synced = nullptr;
+/// Calls of pwrite, while a test lets the system be slow: every second one is interrupted, the
+/// others write a byte.
+int* slow_writes = nullptr;
 
 }  // namespace
 
-// Stands before the C library's in this program.
+// These stand before the C library's in this program.
+extern "C" ssize_t pwrite(int fd, const void* bytes, size_t count, off_t offset) {
+  if (slow_writes != nullptr) {
+    if (++*slow_writes % 2 == 0) {
+      errno = EINTR;
+      return -1;
+    }
+    count = std::min<size_t>(count, 1);
+  }
+  return ::syscall(SYS_pwrite64, fd, bytes, count, offset);
+}
+
 extern "C" int fsync(int fd) {
   if (synced != nullptr) {
     char path[4096];
@@ -53,6 +69,18 @@ TEST(ReplaceFileTest, TheFolderIsSyncedBehindTheFile) {
     EXPECT_EQ(order, (std::vector<std::string>{(real / "FILE.tmp").string(), real.string()}));
     EXPECT_EQ(Content(real / "FILE"), content);
   }
+}
+
+// S-16.
+TEST(ReplaceFileTest, ShortAndInterruptedWritesAreGoneOnWith) {
+  const TempFolder folder;
+  int calls = 0;
+  slow_writes = &calls;
+  const Result<void> replaced = ReplaceFile(folder.path(), "FILE", std::string(100, 'x'));
+  slow_writes = nullptr;
+  ASSERT_TRUE(replaced.has_value()) << replaced.error().message;
+  EXPECT_GE(calls, 199);
+  EXPECT_EQ(Content(folder.path() / "FILE"), std::string(100, 'x'));
 }
 
 TEST(ReplaceFileTest, WhatIsInTheWayIsNotFollowed) {
