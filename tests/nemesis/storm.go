@@ -56,11 +56,23 @@ func newStorm(r *run) *storm {
 	s := &storm{run: r, network: &network{broken: make(map[link]loss)}, random: rand.New(rand.NewSource(r.seed))}
 	for _, k := range catalogue {
 		named := r.only == "" || strings.Contains(","+r.only+",", ","+k.name+",")
-		if named && (!k.disk || r.disks) && !(k.asks && r.example) {
+		if named && (!k.disk || r.disks) && !(k.asks && r.example) && k.possible() {
 			s.kinds = append(s.kinds, k)
 		}
 	}
 	return s
+}
+
+// possible tells whether this machine can make faults of the kind, and says so when not.
+func (k kind) possible() bool {
+	if k.name != "throttle" {
+		return true
+	}
+	err := firstError(throttle(1000), throttle(0))
+	if err != nil {
+		fmt.Printf("\n*** nemesis: SKIPPED, no faults of kind %s: %v ***\n\n", k.name, err)
+	}
+	return err == nil
 }
 
 func (s *storm) between(least, most time.Duration) time.Duration {
