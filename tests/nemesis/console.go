@@ -24,8 +24,9 @@ type console struct {
 	ready     chan struct{} // closed once the program has said its address
 	pending   *message      // typed, not answered
 	lastRead  time.Time     // that was printed, or the start
-	disturbed time.Time     // it was stopped at least until then, so that reads may have taken long
-	partial   []byte        // of a line on stderr
+	stopped   bool
+	disturbed time.Time // it was stopped until then, so that reads may have taken long
+	partial   []byte    // of a line on stderr
 	typed     int
 }
 
@@ -36,6 +37,7 @@ func (c *console) begin() {
 	if c.life != nil {
 		c.ledger.ended(c.life)
 	}
+	c.stopped, c.disturbed = false, time.Time{}
 	c.life, c.ready, c.pending, c.partial = &life{replica: c.node.replica}, make(chan struct{}), nil, nil
 	c.lastRead = time.Now()
 }
@@ -91,11 +93,11 @@ func (c *console) readBegin() time.Time {
 	return begin
 }
 
-// disturb tells that the process was stopped, or its disk stuck, until a moment ago.
-func (c *console) disturb() {
+// disturb tells that the process is stopped, or goes on.
+func (c *console) disturb(stopped bool) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.disturbed = time.Now()
+	c.stopped, c.disturbed = stopped, time.Now()
 }
 
 // Write takes what the program writes to stderr: answers and its log, which goes to the file, too.
@@ -142,13 +144,22 @@ func (c *console) errorLine(line string) {
 	}
 }
 
-// answer settles the line that the console was asked for last.
+// proposalTime is how long the program tries to propose a line before it says that it may still be
+// applied.
+const proposalTime = 3 * time.Second
+
+// answer settles the line that the console was asked for last. An error that comes too early for
+// it is of the line before, which was printed and whose time was over before its result was known.
 func (c *console) answer(notDone bool) {
 	m := c.pending
-	c.pending = nil
 	if m == nil {
 		return
 	}
+	if !notDone && time.Since(m.typed) < proposalTime {
+		c.node.run.figures.add("printed, and called unknown", 1)
+		return
+	}
+	c.pending = nil
 	if notDone {
 		c.ledger.refuse(m)
 	} else {
@@ -156,10 +167,10 @@ func (c *console) answer(notDone bool) {
 	}
 }
 
-// answerTime is how long the program may take for a line: 6 s for a session, 3 s for the proposal.
-// After that the line is applied, but was not printed here, because the replica learnt of it by a
-// snapshot; or the program was stopped.
-const answerTime = 10 * time.Second
+// answerTime is how long the program may take for a line: 6 s for a session, 3 s for the proposal, and
+// more on a busy machine. After that the line was applied, but printed nowhere, because all replicas
+// learnt of it by a snapshot.
+const answerTime = 15 * time.Second
 
 // type_ types the next line if the last one is answered: the message, or nil.
 func (c *console) type_() *message {
@@ -179,13 +190,15 @@ func (c *console) type_() *message {
 	return m
 }
 
-// busy tells whether a line is still under way; with the mutex.
+// busy tells whether a line is still under way; with the mutex. Two at once could not be told apart.
 func (c *console) busy() bool {
 	select {
 	case <-c.ready:
 	default:
 		return true
 	}
-	return c.pending != nil && c.ledger.outcomeOf(c.pending) == open &&
-		time.Since(c.pending.typed) < answerTime
+	if c.pending == nil || c.ledger.isAnswered(c.pending, c.life) {
+		return false
+	}
+	return c.stopped || time.Since(c.pending.typed) < answerTime || time.Since(c.disturbed) < answerTime
 }

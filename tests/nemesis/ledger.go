@@ -131,6 +131,17 @@ func (l *ledger) refuse(m *message) {
 	l.run.figures.add("not done", 1)
 }
 
+// isAnswered tells whether the console has nothing more to say to the message: it was printed there,
+// or refused, or passed over, because the replica learnt of it by a snapshot.
+func (l *ledger) isAnswered(m *message, v *life) bool {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if m.outcome == open && m.count != 0 && v.last >= m.count {
+		l.settle(m, counted)
+	}
+	return m.outcome != open
+}
+
 func (l *ledger) outcomeOf(m *message) outcome {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()

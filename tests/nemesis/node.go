@@ -264,8 +264,8 @@ func ended(err error, s syscall.Signal) bool {
 }
 
 func (n *node) signal(s syscall.Signal) {
-	if n.console != nil {
-		n.console.disturb()
+	if n.console != nil && (s == syscall.SIGSTOP || s == syscall.SIGCONT) {
+		n.console.disturb(s == syscall.SIGSTOP)
 	}
 	if p := n.running(); p != nil {
 		p.signal(s)
