@@ -169,6 +169,7 @@ void ReplicaRaft::Handle(const ReplicaEvent& event) {
           DRUMBEAT_CHECK(cut.has_value(), "a log that cannot be cut is not to be trusted");
           raft_->SnapshotTaken(what.snapshot);
         } else if constexpr (std::is_same_v<T, SnapshotStreamEnded>) {
+          streaming_to_.erase(what.to);
           snapshot_statuses_.try_emplace(what.to,
                                          DelayedStatus{own_ticks_ + what.delay_ticks, what.failed});
         } else if constexpr (std::is_same_v<T, PeerUnreachable>) {
@@ -301,12 +302,15 @@ void ReplicaRaft::NoteLeader(const raft::LeaderChange& change) {
 }
 
 void ReplicaRaft::SendSnapshot(const raft::SendSnapshot& wanted) {
+  // The end of the one that is on its way will tell the Raft how it went.
+  if (streaming_to_.contains(wanted.to)) return;
   const Services& services = state_.services;
   const std::string address = state_.addresses.Find(wanted.to);
   if (address.empty()) {
     state_.inbox.AddEvent(SnapshotStreamEnded{wanted.to, true, kStreamEndedTicks});
     return;
   }
+  streaming_to_.insert(wanted.to);
   const SnapshotRoute route{state_.ref.shard, state_.ref.replica, wanted.to,
                             services.deployment_id};
   const bool to_witness = applier_->runtime().membership().witnesses.contains(wanted.to);

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "node_host/applier.h"
@@ -91,6 +92,10 @@ class ReplicaRaft {
   Index told_applied_;
   std::uint64_t own_ticks_ = 0;
   std::map<ReplicaId, DelayedStatus> snapshot_statuses_;
+  /// Receivers of snapshots that are on their way. One who lost the leadership and regained it may
+  /// want to send another one; the receiver would take it for the first one begun anew, refuse the
+  /// rest of the first, and the failure of that would start a third, and so on.
+  std::set<ReplicaId> streaming_to_;
   ReplicaId logged_leader_;
 };
 

@@ -184,6 +184,28 @@ TEST_P(SentBytesTest, NothingThatEndsDragonboatWithoutPreVotesAndWithCompression
   EXPECT_GT(network_.referee.Judged(WireRule::kChunkHead), 0u);
 }
 
+// A leader that loses its leadership and comes back starts anew, but not what is still on its way:
+// the receiver takes the second for the first begun again, refuses the rest of the first, whose end
+// starts the third, and so on for ever.
+TEST_P(SentBytesTest, OneSnapshotAtATimeToEachReceiver) {
+  Found(true, Compression::kNone);
+  WriteAndReadEverywhere({1, 2, 3});
+  CutLogs();
+  network_.chunk_delay = seconds(20);
+  Join(4, ConfigChangeType::kAddVoter, ReplicaRole::kVoter);
+  const std::uint64_t leader = Leader();
+  world_.RunUntil(world_.now() + seconds(5));
+  for (const std::uint64_t target : {leader % 3 + 1, leader}) {
+    Done([&] {
+      return Host(6 - target - Leader()).RequestLeaderTransfer(kShard, ReplicaId(target), kTimeout);
+    });
+    Write(target, Session::NoOp(kShard));
+    world_.RunUntil(world_.now() + seconds(4));
+  }
+  WriteAndReadEverywhere({4});
+  world_.RunUntil(world_.now() + seconds(90));
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, SentBytesTest, testing::Values(1, 2, 3, 4, 5));
 
 }  // namespace

@@ -81,15 +81,27 @@ class SimTransport : public transport::Transport {
     std::string address;
     std::unique_ptr<transport::ChunkSource> chunks;
     std::function<void(Result<void>)> done;
+    std::optional<ShardId> shard;  // known from the first chunk on
     bool over = false;
   };
 
+  /// To the receiver a second stream is the first one begun anew, and either would end the other.
+  void CheckAlone(const std::shared_ptr<Stream>& stream, ShardId shard) {
+    stream->shard = shard;
+    for (const auto& other : streams_) {
+      if (other != stream && other->address == stream->address && other->shard == shard) {
+        network_.world_.Broken("two snapshots at once to " + other->address);
+      }
+    }
+  }
+
   void NextChunk(const std::shared_ptr<Stream>& stream) {
-    network_.world_.After(network_.Delay(), [this, stream] {
+    network_.world_.After(network_.Delay() + network_.chunk_delay, [this, stream] {
       if (stream->over) return;
       Result<std::optional<codec::Chunk>> chunk = stream->chunks->Next();
       if (!chunk) return End(stream, std::unexpected(chunk.error()));
       if (!*chunk) return End(stream, {});
+      CheckAlone(stream, (*chunk)->shard);
       const std::string bytes = codec::EncodeChunk(**chunk);
       if (network_.refereed) {
         network_.Heed(address_, network_.referee.Chunk(address_, stream->address, bytes));

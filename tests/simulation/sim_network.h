@@ -40,6 +40,8 @@ class SimNetwork {
   std::function<microseconds(const std::string& address)> busy;
 
   NetworkFaults faults;
+  /// What each chunk of a snapshot takes longer than a message.
+  microseconds chunk_delay{0};
   /// Sees everything that is sent, also what is lost.
   WireReferee referee;
   /// It knows one shard only.
