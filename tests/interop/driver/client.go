@@ -115,8 +115,12 @@ func (r *run) join(n *node, role string) {
 // converge waits until all nodes hold the same state and membership of the shard, and returns the
 // state. Nothing may be proposed meanwhile.
 func (r *run) converge(id uint64, nodes []*node) pipe.State {
+	return r.convergeWithin(patience, id, nodes)
+}
+
+func (r *run) convergeWithin(limit time.Duration, id uint64, nodes []*node) pipe.State {
 	var states []pipe.State
-	r.eventually(patience, fmt.Sprintf("equal states of shard %d", id), func() error {
+	r.eventually(limit, fmt.Sprintf("equal states of shard %d", id), func() error {
 		states = states[:0]
 		for _, n := range nodes {
 			// A confirmed read first: whoever lags or has no leader does not count as equal.

@@ -149,7 +149,7 @@ func snapshotInterrupted(r *run) {
 		r.must(victim.up())
 	}
 	r.leaderOf(shard, nodes)
-	r.converge(shard, nodes)
+	r.convergeWithin(4*patience, shard, nodes)
 	s.propose(late, pipe.Put("a", "b"))
 	r.converge(shard, nodes)
 }
