@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/random.h"
@@ -31,6 +32,8 @@ namespace drumbeat::raft {
 class Core {
  public:
   Core(const Options& options, const StoredState& stored, const LogReader& log);
+  /// A copy goes its own way, but reads the stored log through the same LogReader.
+  Core(const Core&) = default;
 
   void Tick();
   void Step(Envelope&& envelope);
@@ -56,6 +59,15 @@ class Core {
   std::uint64_t in_memory_bytes() const { return log_.bytes(); }
   const std::optional<std::string>& complaint() const { return complaint_; }
 
+  /// All that it holds besides its options, what is stored and its dice, to tell states apart.
+  auto fields() const {
+    return std::tie(role_, term_, vote_, leader_, log_, replayed_, membership_, members_, voting_,
+                    election_, silence_, heartbeat_elapsed_, report_elapsed_, quiescence_,
+                    rate_limiter_, tally_, transfer_, first_of_term_, reads_, forwarded_reads_,
+                    appends_due_, read_heartbeats_due_, received_snapshot_, restoring_, out_,
+                    handed_, synced_commit_, durable_term_, announced_, complaint_);
+  }
+
  private:
   /// Who sent a message, and in which term.
   struct Sender {
@@ -67,10 +79,14 @@ class Core {
   struct ElectionTimer {
     std::uint64_t elapsed = 0;
     std::uint64_t timeout = 0;
+
+    auto fields() const { return std::tie(elapsed, timeout); }
   };
   struct Transfer {
     ReplicaId target;
     bool told = false;
+
+    auto fields() const { return std::tie(target, told); }
   };
   enum class CampaignCause : std::uint8_t { kTimeout, kToldByLeader };
   enum class Timers : std::uint8_t { kRestart, kKeep };

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <tuple>
 #include <vector>
 
 #include "drumbeat/types.h"
@@ -29,10 +31,15 @@ class Inflight {
   void FreeTo(Index index);
   void Clear();
 
+  /// All that it holds, to tell states apart.
+  auto fields() const { return std::tuple(std::span(items_).subspan(head_), bytes_); }
+
  private:
   struct Item {
     Index last;
     std::uint64_t bytes;
+
+    auto fields() const { return std::tie(last, bytes); }
   };
   std::vector<Item> items_;  // those before head_ are free already
   std::size_t head_ = 0;

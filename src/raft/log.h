@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include "drumbeat/types.h"
@@ -88,15 +89,25 @@ class Log {
   /// The next ones, at least one, then as many as fit into `max_bytes`.
   std::vector<Entry> TakeCommitted(std::uint64_t max_bytes);
 
+  /// All that it holds besides what is stored, to tell states apart.
+  auto fields() const {
+    return std::tie(base_, window_, bytes_, saved_, to_save_, committed_, handed_, applied_,
+                    changes_, pages_, outstanding_bytes_);
+  }
+
  private:
   struct Position {
     Index index;
     Term term;
+
+    auto fields() const { return std::tie(index, term); }
   };
   /// What was handed out at once and is not applied yet.
   struct Page {
     Index last;
     std::uint64_t bytes = 0;
+
+    auto fields() const { return std::tie(last, bytes); }
   };
 
   const Entry& InMemory(Index index) const { return window_[index - base_.index - 1]; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <tuple>
 
 #include "drumbeat/types.h"
 
@@ -64,6 +65,12 @@ class MemberProgress {
   void BeginSnapshot(Index index);
   /// The stream has ended. The next sign of life resumes with a probe.
   void EndSnapshot(bool failed);
+
+  /// All that it holds, to tell states apart.
+  auto fields() const {
+    return std::tie(id_, kind_, state_, match_, next_, snapshot_, sent_commit_, waiting_, nudge_,
+                    active_, back_off_, confirmed_read_, inflight_);
+  }
 
  private:
   void Probe(Index next);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <tuple>
 
 namespace drumbeat::raft {
 
@@ -23,6 +24,9 @@ class Quiescence {
   /// A heartbeat without a read, or its answer: may be a late one from before falling asleep.
   /// Returns whether it just woke up.
   bool OnPlainHeartbeat();
+
+  /// All that it holds, to tell states apart.
+  auto fields() const { return std::tie(asleep_, now_, last_activity_, slept_at_, woke_at_); }
 
  private:
   bool FallAsleep();

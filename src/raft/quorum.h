@@ -34,6 +34,9 @@ class VoteTally {
   void Record(ReplicaId from, Vote vote);
   VoteResult Result(std::size_t voting) const;
 
+  /// All that it holds, to tell states apart.
+  const auto& fields() const { return answers_; }
+
  private:
   std::vector<std::pair<ReplicaId, Vote>> answers_;
 };

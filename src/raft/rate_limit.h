@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <tuple>
 
 #include "drumbeat/types.h"
 
@@ -26,10 +27,15 @@ class RateLimiter {
   /// Another term or role: the reports are void.
   void ForgetReports() { reports_.clear(); }
 
+  /// All that it holds, to tell states apart.
+  auto fields() const { return std::tie(tick_, limited_, reports_); }
+
  private:
   struct Size {
     std::uint64_t bytes = 0;
     std::uint64_t tick = 0;
+
+    auto fields() const { return std::tie(bytes, tick); }
   };
   std::uint64_t Largest(std::uint64_t own_bytes) const;
 

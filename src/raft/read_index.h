@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include "drumbeat/types.h"
@@ -21,6 +22,8 @@ struct PendingRead {
   Index index;
   /// Rounds are counted along; a quorum at this round or a later one confirms it.
   std::uint64_t sequence = 0;
+
+  auto fields() const { return std::tie(context, from, index, sequence); }
 };
 
 /// The reads that wait for a leader: first for its first commit in its term (before it does not
@@ -50,6 +53,9 @@ class ReadQueue {
   /// Leadership is lost: takes out everything.
   std::deque<PendingRead> TakeAll();
 
+  /// All that it holds, to tell states apart.
+  auto fields() const { return std::tie(reads_, last_sequence_); }
+
  private:
   std::deque<PendingRead> reads_;
   std::uint64_t last_sequence_ = 0;
@@ -66,6 +72,9 @@ class ForwardedReads {
   /// Whether `context` was waiting; it no longer is.
   bool Take(ReadContext context);
   std::deque<ReadContext> TakeAll();
+
+  /// All that it holds, to tell states apart.
+  const auto& fields() const { return contexts_; }
 
  private:
   std::deque<ReadContext> contexts_;
