@@ -20,6 +20,8 @@ class FakeDisk : public LogReader {
 
   const HardState& hard_state() const { return hard_state_; }
   void set_hard_state(const HardState& state) { hard_state_ = synced_ = state; }
+  /// The hard state that a power cut leaves.
+  const HardState& synced() const { return synced_; }
 
   /// The atomic write of one output.
   void Write(const Output& output);
@@ -31,6 +33,8 @@ class FakeDisk : public LogReader {
   void Cut(Index index);
   /// For tests that start from a given log.
   void Append(Entry entry);
+  /// A disk that lied: its last entry is gone.
+  void LoseLast() { entries_.pop_back(); }
   /// Reads fail from now on.
   void Break() { broken_ = true; }
 
