@@ -21,6 +21,7 @@ type load struct {
 	stopping bool
 	prefix   string // of the present round's keys
 	issued   int    // operations of this round
+	doubts   int    // those of unknown outcome, ever
 	history  []operation
 	keys     map[string]bool
 	settled  map[int]settled // by client
@@ -97,6 +98,11 @@ func (l *load) note(op operation) {
 	defer l.mutex.Unlock()
 	l.history = append(l.history, op)
 	l.keys[op.key] = true
+	if !op.known {
+		if l.doubts++; l.doubts%doubtsPerKeys == 0 {
+			l.issued += opsPerKeys
+		}
+	}
 }
 
 func (l *load) hasUnknown() bool {
@@ -131,8 +137,12 @@ func (c *client) work() {
 	}
 }
 
-// opsPerKeys is after how many operations new keys come, so that each has a short history.
-const opsPerKeys = 150
+// After that many operations, or that many of unknown outcome, new keys come: the judgement of a key
+// with many of those, which may have happened in any order, would take too long.
+const (
+	opsPerKeys    = 150
+	doubtsPerKeys = 6
+)
 
 func (c *client) step(number int) {
 	c.load.mutex.Lock()

@@ -86,6 +86,7 @@ func nemesis(o options) int {
 		return 1
 	}
 	if o.cuts > 0 && !r.disks {
+		os.RemoveAll(r.dir)
 		skip(fmt.Errorf("power cuts need a disk of our own"))
 	}
 	r.endOnSignal()

@@ -72,7 +72,7 @@ func (n *node) prepare(withDisk bool) (err error) {
 			return err
 		}
 	}
-	return firstError(os.MkdirAll(n.dataPath(), 0o700), os.Chown(n.dataPath(), int(n.uid), int(n.uid)),
+	return firstError(os.MkdirAll(n.mountPoint(), 0o755), os.MkdirAll(n.dataPath(), 0o700), os.Chown(n.dataPath(), int(n.uid), int(n.uid)),
 		runProgram("sync", "-f", n.dataPath()))
 }
 
