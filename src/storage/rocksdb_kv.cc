@@ -19,6 +19,7 @@
 #include "logging/logger.h"
 #include "storage/advice.h"
 #include "storage/posix_file.h"
+#include "storage/prepared_log.h"
 #include "storage/rocksdb_options.h"
 
 namespace drumbeat::storage {
@@ -135,7 +136,13 @@ Error WriteError(const std::string& name, const rocksdb::Status& status) {
 class RocksDbKv : public Kv {
  public:
   RocksDbKv(RocksDbKvOptions options, const logging::Logger& logger)
-      : options_(std::move(options)), name_(options_.database.string()), logger_(logger) {}
+      : own_env_(options.env == nullptr ? rocksdb::NewCompositeEnv(PreparedLogFileSystem())
+                                        : nullptr),
+        options_(std::move(options)),
+        name_(options_.database.string()),
+        logger_(logger) {
+    if (own_env_ != nullptr) options_.env = own_env_.get();
+  }
   ~RocksDbKv() override { Close(); }
 
   Result<void> Open();
@@ -159,7 +166,8 @@ class RocksDbKv : public Kv {
   void Close();
   Error OpenError(const rocksdb::Status& status) const;
 
-  const RocksDbKvOptions options_;
+  const std::shared_ptr<rocksdb::Env> own_env_;
+  RocksDbKvOptions options_;
   const std::string name_;
   const logging::Logger logger_;
   std::atomic<std::uint64_t> next_file_{0};
@@ -169,9 +177,9 @@ class RocksDbKv : public Kv {
 
 class RocksDbBulk : public KvBulk {
  public:
-  RocksDbBulk(RocksDbKv& kv, const rocksdb::Options& options,
+  RocksDbBulk(RocksDbKv& kv, const rocksdb::Options& options, std::shared_ptr<rocksdb::Env> env,
               std::function<std::string()> next_path)
-      : kv_(kv), options_(options), next_path_(std::move(next_path)) {}
+      : kv_(kv), env_(std::move(env)), options_(options), next_path_(std::move(next_path)) {}
 
   ~RocksDbBulk() override {
     writer_.reset();
@@ -215,6 +223,8 @@ class RocksDbBulk : public KvBulk {
   }
 
   RocksDbKv& kv_;
+  /// The files go even when the store went before.
+  const std::shared_ptr<rocksdb::Env> env_;
   const rocksdb::Options options_;
   const std::function<std::string()> next_path_;
   std::vector<std::string> files_;
@@ -343,7 +353,7 @@ Result<std::unique_ptr<KvBulk>> RocksDbKv::NewBulk() {
     return (options_.staging / (std::to_string(next_file_.fetch_add(1)) + ".sst")).string();
   };
   const rocksdb::Options table(db_->GetDBOptions(), MakeSpaceOptions(Space::kImages, 0));
-  return std::make_unique<RocksDbBulk>(*this, table, next_path);
+  return std::make_unique<RocksDbBulk>(*this, table, own_env_, next_path);
 }
 
 Result<void> RocksDbKv::Ingest(const std::vector<std::string>& files) {

@@ -49,7 +49,7 @@ const char* ColumnFamilyName(Space space) {
 
 rocksdb::DBOptions MakeDbOptions(const RocksDbKvOptions& options, const logging::Logger& logger) {
   rocksdb::DBOptions db;
-  if (options.env != nullptr) db.env = options.env;
+  db.env = options.env;
   db.create_if_missing = true;
   db.create_missing_column_families = true;
   db.info_log = std::make_shared<QuietLog>(logger);

@@ -22,7 +22,7 @@ Result<Stores> MakeStores(std::unique_ptr<Kv> kv, std::unique_ptr<SlotFile> witn
 /// Both stores on a disk in memory; what was there before is found again.
 Result<Stores> OpenMemoryStores(const std::shared_ptr<MemoryDisk>& disk, Witness::Clock clock);
 
-/// OpenRocksDbStores with its file work going through `env`; null: RocksDB's own.
+/// OpenRocksDbStores with its file work going through `env`; null: PreparedLogFileSystem.
 Result<Stores> OpenRocksDbStoresOn(const RocksDbOptions& options, const logging::Logger& logger,
                                    rocksdb::Env* env);
 

@@ -8,10 +8,12 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 
+#include "storage/prepared_log.h"
+
 namespace drumbeat::storage {
 
-/// A file system under RocksDB that fails syncs and appends of chosen files when told to, once,
-/// and counts syncs.
+/// The file system that RocksDB has in a node host, which fails syncs and appends of chosen files
+/// when told to, once, and counts syncs.
 class FaultyFileSystem : public rocksdb::FileSystemWrapper {
  public:
   /// What fails next, of files that end in `suffix`.
@@ -25,7 +27,7 @@ class FaultyFileSystem : public rocksdb::FileSystemWrapper {
   };
 
   explicit FaultyFileSystem(std::shared_ptr<Plan> plan)
-      : FileSystemWrapper(rocksdb::FileSystem::Default()), plan_(std::move(plan)) {}
+      : FileSystemWrapper(PreparedLogFileSystem()), plan_(std::move(plan)) {}
 
   const char* Name() const override { return "FaultyFileSystem"; }
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,

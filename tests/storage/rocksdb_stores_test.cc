@@ -82,7 +82,7 @@ TEST_F(RocksDbStoresTest, ATornTailIsCutOffAndLogged) {
       const Sync sync = i + 3 <= kLast ? Sync::kYes : Sync::kNo;
       ASSERT_TRUE(
           SaveEntries(*stores.log, Replica(1, 1), MakeEntries(i, i + 1, 1), sync).has_value());
-      sizes.push_back(fs::file_size(NewestLog(directory())));
+      sizes.push_back(LogEnd(directory()));
     }
   }
   int torn = 0;
@@ -109,7 +109,7 @@ TEST_F(RocksDbStoresTest, ALogThatEndsBeforeWhatWasAcknowledgedIsNoticed) {
     Stores stores = Open();
     for (std::uint64_t i = 1; i <= 20; ++i) {
       ASSERT_TRUE(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(i, i + 1, 1)).has_value());
-      sizes.push_back(fs::file_size(NewestLog(directory())));
+      sizes.push_back(LogEnd(directory()));
     }
   }
   for (const std::uintmax_t size : {sizes[18], sizes[18] + 10, sizes[0], std::uintmax_t{0}}) {
@@ -128,9 +128,9 @@ TEST_F(RocksDbStoresTest, AVoteThatWasLostIsNoticed) {
   {
     Stores stores = Open();
     ASSERT_TRUE(SaveHardState(*stores.log, Replica(1, 1), MakeHardState(4, 0, 0)).has_value());
-    before_vote = fs::file_size(NewestLog(directory()));
+    before_vote = LogEnd(directory());
     ASSERT_TRUE(SaveHardState(*stores.log, Replica(1, 1), MakeHardState(4, 2, 0)).has_value());
-    before_term = fs::file_size(NewestLog(directory()));
+    before_term = LogEnd(directory());
     // As after a crash: nothing is written at an orderly end that was not before.
     MakeCopy();
   }

@@ -7,6 +7,7 @@
 
 #include "base/crc.h"
 #include "storage/test_log.h"
+#include "storage/wal_scan.h"
 
 namespace drumbeat::storage {
 namespace {
@@ -107,6 +108,10 @@ std::filesystem::path NewestLog(const std::filesystem::path& directory) {
     if (file.extension() == ".log") newest = file;
   }
   return directory / newest;
+}
+
+std::uint64_t LogEnd(const std::filesystem::path& directory) {
+  return JudgeLogFile(NewestLog(directory)).value().intact_bytes;
 }
 
 }  // namespace drumbeat::storage

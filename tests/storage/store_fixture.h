@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -27,5 +28,7 @@ void WriteFile(const std::filesystem::path& path, const std::string& bytes);
 std::vector<std::filesystem::path> FilesBelow(const std::filesystem::path& directory);
 /// The one of them with the highest number in its name and this extension.
 std::filesystem::path NewestLog(const std::filesystem::path& directory);
+/// Where the records in it end; zeros may follow.
+std::uint64_t LogEnd(const std::filesystem::path& directory);
 
 }  // namespace drumbeat::storage
