@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand"
 	"os"
@@ -140,7 +141,7 @@ func (r *run) foundShard(id uint64, nodes []*node, settings pipe.Request) {
 func (r *run) each(nodes []*node, f func(*node) error) {
 	errs := make(chan error, len(nodes))
 	for _, n := range nodes {
-		go func(n *node) { errs <- f(n) }(n)
+		go func(n *node) { errs <- withoutPanic(f, n) }(n)
 	}
 	var first error
 	for range nodes {
@@ -149,6 +150,20 @@ func (r *run) each(nodes []*node, f func(*node) error) {
 		}
 	}
 	r.must(first)
+}
+
+// withoutPanic turns the end by a failure into an error.
+func withoutPanic(f func(*node) error, n *node) (err error) {
+	defer func() {
+		if end := recover(); end != nil {
+			failed, ok := end.(failure)
+			if !ok {
+				panic(end)
+			}
+			err = errors.New(failed.text)
+		}
+	}()
+	return f(n)
 }
 
 // eventually repeats f until it succeeds; after `limit` its last error ends the scenario.

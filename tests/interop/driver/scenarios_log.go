@@ -18,6 +18,7 @@ func bigEntries(r *run) {
 	if r.quick {
 		size = 6 << 20
 	}
+	r.tickMs *= 3 // heartbeats wait behind them
 	nodes := r.mixed()
 	for _, n := range nodes {
 		s := r.openSession(shard, n)
