@@ -37,6 +37,7 @@ var catalogue = []kind{
 	{"kill", anode, false, false, makeKill(1)},
 	{"kill-two", several, false, false, makeKill(2)},
 	{"kill-all", several, false, false, makeKill(3)},
+	{"kill-ahead", traffic, false, false, makeKillAhead},
 	{"stop", anode, false, false, makeStop},
 	{"transfer", clocks, false, true, makeRequest("transfer")},
 	{"snapshot", clocks, false, true, makeRequest("snapshot")},
@@ -149,6 +150,30 @@ func makeKill(count int) func(*storm, *fault, []*node, *rand.Rand) {
 		}
 		f.end = func() error { return rise(f.nodes, dice) }
 	}
+}
+
+// makeKillAhead lets one follower fall behind, then kills the leader, which the other one kept up with:
+// the one behind has waited longest for a leader, and must not become it.
+func makeKillAhead(s *storm, f *fault, nodes []*node, dice *rand.Rand) {
+	leader, behind := nodes[0], nodes[2]
+	for i, n := range nodes[1:] {
+		if n.replica == s.run.watch.leader() {
+			leader, behind = n, nodes[i]
+		}
+	}
+	lag := s.run.election()/2 + time.Duration(dice.Int63n(int64(s.run.election())))
+	f.nodes, f.impaired = []*node{leader}, []*node{leader, behind}
+	f.begin = func() error {
+		broken := []link{{leader, behind}}
+		// Not silence: the kernel would deliver what it has buffered after the leader's death.
+		if err := s.network.cutLinks(broken, reset); err != nil {
+			return err
+		}
+		time.Sleep(lag)
+		leader.kill()
+		return s.network.mendLinks(broken)
+	}
+	f.end = func() error { return rise(f.nodes, dice) }
 }
 
 func makeStop(_ *storm, f *fault, nodes []*node, dice *rand.Rand) {

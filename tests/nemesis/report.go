@@ -52,7 +52,7 @@ func (r *run) report() {
 func (r *run) reportPromises(elections int, term uint64) {
 	f, p := r.figures, r.progress
 	wrong := len(r.problems)
-	kills, cuts := r.sum("kill", "kill-two", "kill-all"), r.sum("power-cut", "power-cut-two", "power-cut-all")
+	kills, cuts := r.sum("kill", "kill-two", "kill-all", "kill-ahead"), r.sum("power-cut", "power-cut-two", "power-cut-all")
 	histories := "of one key each"
 	if r.example {
 		histories = fmt.Sprintf("of all messages and %d reads", f.count("reads"))
