@@ -73,14 +73,15 @@ bool RunSeed(std::uint64_t seed, Totals& totals) {
     totals.Add(report);
     std::printf(
         "seed %llu: trace %016llx, %llu events, %llu writes, %llu reads, %llu leaders, %llu "
-        "crashes, %llu flips, recovery %.1f s; %s\n",
+        "crashes, %llu flips, recovery %.1f s, failover %.1f s; %s\n",
         static_cast<unsigned long long>(seed), static_cast<unsigned long long>(report.trace),
         static_cast<unsigned long long>(report.events),
         static_cast<unsigned long long>(report.writes),
         static_cast<unsigned long long>(report.reads),
         static_cast<unsigned long long>(report.leaders),
         static_cast<unsigned long long>(report.crashes),
-        static_cast<unsigned long long>(report.flips), Seconds(report.recovery), plan.c_str());
+        static_cast<unsigned long long>(report.flips), Seconds(report.recovery),
+        report.failover ? Seconds(*report.failover) : 0.0, plan.c_str());
     return true;
   } catch (const std::exception& problem) {
     std::printf("seed %llu: BROKEN: %s (%s)\n", static_cast<unsigned long long>(seed),

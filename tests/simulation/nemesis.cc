@@ -15,6 +15,10 @@ constexpr milliseconds kTimeout(3000);
 
 void Nemesis::Begin() {
   network_.faults = plan_.network;
+  network_.pipe_faults = plan_.pipes;
+  if (plan_.disks.full) {
+    for (const auto& host : hosts_) host->disk.no_room = world_.random.Below(100);
+  }
   Next();
 }
 
@@ -98,7 +102,6 @@ void Nemesis::SpoilDisk() {
     case 1:
       if (!plan_.disks.full) break;
       disk.full = world_.Chance(40);
-      disk.no_room = world_.random.Below(100);
       break;
     case 2:
       if (!plan_.disks.slow) break;
@@ -195,6 +198,7 @@ void Nemesis::Heal() {
   healed_ = true;
   network_.cut.clear();
   network_.faults = {};
+  network_.pipe_faults = {};
   for (const auto& host : hosts_) {
     host->disk = {};
     if (!host->running()) host->Start();

@@ -31,6 +31,18 @@ NetworkFaults DrawNetwork(World& world) {
   return faults;
 }
 
+PipeFaults DrawPipes(World& world) {
+  PipeFaults faults;
+  if (world.Chance(50)) faults.lost_percent = 1 + world.random.Below(10);
+  if (world.Chance(50)) faults.reset_permille = 1 + world.random.Below(30);
+  if (world.Chance(30)) faults.flip_permille = 1 + world.random.Below(10);
+  if (world.Chance(50)) {
+    faults.slow_percent = 1 + world.random.Below(20);
+    faults.slow = milliseconds(5 + world.random.Below(2500));
+  }
+  return faults;
+}
+
 }  // namespace
 
 Plan Plan::Draw(World& world) {
@@ -40,7 +52,12 @@ Plan Plan::Draw(World& world) {
   plan.changes = world.Chance(40);
   plan.spares = plan.changes ? 2 : 0;
   plan.settings = DrawSettings(world);
-  plan.network = DrawNetwork(world);
+  plan.streams = world.Chance(40);
+  if (plan.streams) {
+    plan.pipes = DrawPipes(world);
+  } else {
+    plan.network = DrawNetwork(world);
+  }
   plan.partitions = world.Chance(60);
   plan.crashes = world.Chance(60);
   plan.pauses = world.Chance(40);
@@ -64,9 +81,12 @@ std::string Plan::Describe() const {
   std::string text = std::to_string(founders) + " founders";
   if (shards > 1) text += ", " + std::to_string(shards) + " shards";
   const std::pair<bool, const char*> kinds[] = {
-      {network.loss_percent > 0, "loss"},
+      {streams, "connections"},
+      {pipes.reset_permille > 0, "resets"},
+      {pipes.flip_permille > 0, "flipped bits on the wire"},
+      {network.loss_percent + pipes.lost_percent > 0, "loss"},
       {network.duplicate_percent > 0, "duplicates"},
-      {network.slow_percent > 0, "delays"},
+      {network.slow_percent + pipes.slow_percent > 0, "delays"},
       {partitions, "partitions"},
       {crashes, "crashes"},
       {pauses, "pauses"},

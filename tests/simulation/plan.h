@@ -37,6 +37,9 @@ struct Plan {
   std::uint64_t spares = 0;
   std::uint64_t shards = 1;
   ShardSettings settings;
+  /// Over connections, with `pipes`, or batch by batch, with `network`.
+  bool streams = false;
+  PipeFaults pipes;
   NetworkFaults network;
   DiskFaults disks;
   bool partitions = false;

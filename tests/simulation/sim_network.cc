@@ -6,6 +6,7 @@
 
 #include "codec/chunk.h"
 #include "codec/message_batch.h"
+#include "simulation/sim_stream.h"
 
 namespace drumbeat::simulation {
 
@@ -17,15 +18,14 @@ class SimTransport : public transport::Transport {
 
   Result<void> Start(transport::TransportHandler& handler) override {
     handler_ = &handler;
-    network_.hosts_[address_] = this;
+    network_.Enter(address_, this);
     return {};
   }
 
   void Stop() override {
     if (handler_ == nullptr) return;
     handler_ = nullptr;
-    const auto self = network_.hosts_.find(address_);
-    if (self != network_.hosts_.end() && self->second == this) network_.hosts_.erase(self);
+    network_.Leave(address_, this);
     for (const auto& stream : std::exchange(streams_, {})) {
       stream->done(Fail(ErrorCode::kClosed));
       stream->over = true;
@@ -42,9 +42,7 @@ class SimTransport : public transport::Transport {
   void Flush() override {
     for (auto& [address, batch] : std::exchange(queued_, {})) {
       codec::AppendBatchTrailer(batch.bytes, 1, address_);
-      if (network_.refereed) {
-        network_.Heed(address_, network_.referee.Batch(address_, address, batch.bytes));
-      }
+      network_.Judge(address_, address, batch.bytes, false);
       network_.Carry(address_, address, batch.bytes, batch.once);
     }
   }
@@ -61,6 +59,9 @@ class SimTransport : public transport::Transport {
 
   std::string listen_address() const override { return address_; }
 
+  static SimTransport& At(SimNetwork& network, const std::string& address) {
+    return static_cast<SimTransport&>(*network.Find(address));
+  }
   void Receive(const std::string& batch) {
     Result<codec::MessageBatch> decoded = codec::DecodeMessageBatch(base::Bytes::Copy(batch));
     if (!decoded || decoded->refused > 0) throw Violation("a host sent what no host may send");
@@ -103,11 +104,9 @@ class SimTransport : public transport::Transport {
       if (!*chunk) return End(stream, {});
       CheckAlone(stream, (*chunk)->shard);
       const std::string bytes = codec::EncodeChunk(**chunk);
-      if (network_.refereed) {
-        network_.Heed(address_, network_.referee.Chunk(address_, stream->address, bytes));
-      }
+      network_.Judge(address_, stream->address, bytes, true);
       if (!network_.Reaches(address_, stream->address) ||
-          !network_.hosts_.at(stream->address)->ReceiveChunk(bytes)) {
+          !At(network_, stream->address).ReceiveChunk(bytes)) {
         return End(stream, Fail(ErrorCode::kAborted, "the stream broke"));
       }
       NextChunk(stream);
@@ -128,14 +127,36 @@ class SimTransport : public transport::Transport {
 };
 
 std::unique_ptr<transport::Transport> SimNetwork::Join(const std::string& address) {
+  if (streams) return MakeStreamTransport(*this, address);
   return std::make_unique<SimTransport>(*this, address);
 }
 
-bool SimNetwork::Reaches(const std::string& from, const std::string& to) {
-  return hosts_.contains(to) && !cut.contains({from, to}) && !world_.Chance(faults.loss_percent);
+void SimNetwork::Enter(const std::string& address, transport::Transport* host) {
+  hosts_[address] = {.transport = host, .incarnation = ++incarnations_};
 }
 
-void SimNetwork::Heed(const std::string& from, std::optional<WireRule> broken) {
+void SimNetwork::Leave(const std::string& address, transport::Transport* host) {
+  if (Find(address) == host) hosts_.erase(address);
+}
+
+transport::Transport* SimNetwork::Find(const std::string& address) const {
+  const auto found = hosts_.find(address);
+  return found == hosts_.end() ? nullptr : found->second.transport;
+}
+
+std::uint64_t SimNetwork::IncarnationOf(const std::string& address) const {
+  const auto found = hosts_.find(address);
+  return found == hosts_.end() ? 0 : found->second.incarnation;
+}
+
+bool SimNetwork::Reaches(const std::string& from, const std::string& to) {
+  return hosts_.contains(to) && !IsCut(from, to) && !world_.Chance(faults.loss_percent);
+}
+
+void SimNetwork::Judge(const std::string& from, const std::string& to, std::string_view bytes,
+                       bool chunk) {
+  if (!refereed) return;
+  const auto broken = chunk ? referee.Chunk(from, to, bytes) : referee.Batch(from, to, bytes);
   if (!broken) return;
   world_.Broken(from + " sent what ends a Dragonboat process: " + std::string(NameOf(*broken)));
 }
@@ -153,12 +174,11 @@ void SimNetwork::Carry(const std::string& from, const std::string& to, const std
   // repeats a frame only while it cannot have arrived whole.
   const int copies = !once && world_.Chance(faults.duplicate_percent) ? 2 : 1;
   for (int copy = 0; copy < copies; ++copy) {
-    const microseconds wait = busy ? busy(from) : microseconds(0);
-    world_.After(Delay() + wait, [this, from, to, batch] {
+    world_.After(Delay() + Busy(from), [this, from, to, batch] {
       // Decided on arrival, so that a cut also swallows what is on its way.
       if (!Reaches(from, to)) return;
       world_.Trace(std::hash<std::string>()(batch) ^ std::hash<std::string>()(to));
-      hosts_.at(to)->Receive(batch);
+      SimTransport::At(*this, to).Receive(batch);
     });
   }
 }

@@ -25,6 +25,7 @@ Simulation::Simulation(std::uint64_t seed)
       nemesis_(world_, network_, plan_, hosts_, shards_) {
   network_.referee.pre_vote = plan_.settings.pre_vote;
   network_.refereed = plan_.shards == 1;
+  network_.streams = plan_.streams;
   for (std::uint64_t i = 0; i < plan_.shards; ++i) {
     shards_.push_back(std::make_unique<SimShard>(world_, plan_, ShardId(128 + i)));
   }

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "simulation/sim_pipe.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace drumbeat::simulation {
+namespace {
+
+using std::chrono::milliseconds;
+
+}  // namespace
+
+void SimPipe::Send(std::string_view bytes, microseconds delay) {
+  waiting_ += bytes.size();
+  while (!bytes.empty()) {
+    // Mostly whole, as loopback does it.
+    const std::size_t most =
+        world_.Chance(80) ? bytes.size() : 1 + world_.random.Below(bytes.size());
+    pieces_.push_back(
+        {.bytes = std::string(bytes.substr(0, most)), .not_before = world_.now() + delay});
+    bytes.remove_prefix(most);
+  }
+  if (!std::exchange(pumping_, true)) PumpAgain(delay + Delay());
+}
+
+microseconds SimPipe::Delay() {
+  if (world_.Chance(faults_.slow_percent)) {
+    return world_.Between(microseconds(100), faults_.slow);
+  }
+  return world_.Between(microseconds(100), microseconds(1500));
+}
+
+void SimPipe::PumpAgain(microseconds delay) {
+  world_.After(delay, [self = shared_from_this()] {
+    if (!self->closed_) self->Pump();
+  });
+}
+
+void SimPipe::Pump() {
+  if (pieces_.empty()) {
+    pumping_ = false;
+    return;
+  }
+  if (pieces_.front().not_before > world_.now()) {
+    return PumpAgain(pieces_.front().not_before - world_.now());
+  }
+  if (!ends_.open()) {
+    if (stuck_since_.count() < 0) stuck_since_ = world_.now();
+    if (world_.now() - stuck_since_ > kPatience) return Break("connection timed out");
+    return PumpAgain(world_.Between(milliseconds(100), milliseconds(400)));
+  }
+  stuck_since_ = microseconds(-1);
+  if (world_.Chance(faults_.lost_percent)) {
+    return PumpAgain(world_.Between(milliseconds(200), milliseconds(800)));
+  }
+  Piece piece = std::move(pieces_.front());
+  pieces_.pop_front();
+  waiting_ -= piece.bytes.size();
+  Deliver(std::move(piece));
+  if (!closed_) PumpAgain(pieces_.empty() ? microseconds(0) : Delay());
+}
+
+void SimPipe::Deliver(Piece piece) {
+  if (world_.random.Below(1000) < faults_.reset_permille) {
+    const std::size_t part = world_.random.Below(piece.bytes.size() + 1);
+    (void)ends_.receive(std::string_view(piece.bytes).substr(0, part));
+    return Break("connection reset by peer");
+  }
+  if (world_.random.Below(1000) < faults_.flip_permille) {
+    const std::uint64_t bit = world_.random.Below(8 * piece.bytes.size());
+    piece.bytes[bit / 8] = static_cast<char>(piece.bytes[bit / 8] ^ (1 << bit % 8));
+    flipped_ = true;
+  }
+  if (!ends_.receive(piece.bytes)) return Break("closed by the other side");
+  if (!closed_) ends_.moved();
+}
+
+void SimPipe::Break(std::string reason) {
+  if (std::exchange(closed_, true)) return;
+  ends_.lost(std::move(reason));
+}
+
+}  // namespace drumbeat::simulation
