@@ -7,7 +7,6 @@
 #include "base/check.h"
 
 namespace drumbeat::raft::testing {
-
 void SimulationStatistics::Add(const SimulationStatistics& other) {
   steps += other.steps;
   crashes += other.crashes;
@@ -34,6 +33,7 @@ Simulation::Simulation(std::uint64_t seed) : random_(seed), checker_(replicas_) 
   loss_percent_ = Chance(30) ? 0 : random_.Below(25);
   crash_permille_ = Chance(30) ? 0 : random_.Below(15);
   cuts_when_sent_ = Chance(30);
+  linger_percent_ = Chance(40) ? 1 + random_.Below(10) : 0;
   changes_members_ = Chance(70);
   takes_snapshots_ = Chance(70);
   pace_ = {.tick = 1 + random_.Below(15),
@@ -186,7 +186,11 @@ void Simulation::Send(TestReplica& from, std::vector<Envelope>& messages) {
       ++statistics_.lost;
       continue;
     }
-    network_.push_back(std::move(message));
+    if (Chance(linger_percent_) && lingering_.size() < kLingering) {
+      lingering_.push_back(std::move(message));
+    } else {
+      network_.push_back(std::move(message));
+    }
   }
   messages.clear();
 }
@@ -219,6 +223,12 @@ void Simulation::DeliverSome() {
 }
 
 void Simulation::DeliverOne() {
+  if (!lingering_.empty() && random_.Below(1000) < 5) {
+    const std::size_t late = random_.Below(lingering_.size());
+    std::swap(lingering_[late], lingering_.back());
+    network_.insert(network_.begin(), std::move(lingering_.back()));
+    lingering_.pop_back();
+  }
   if (network_.empty()) return;
   // Mostly the oldest, but anything may overtake.
   const std::size_t at = Chance(70) ? 0 : random_.Below(network_.size());

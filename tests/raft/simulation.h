@@ -110,6 +110,9 @@ class Simulation {
   std::uint64_t lazy_ = 0;  // the replica whose state machine is slow; 0: none
   std::uint64_t loss_percent_ = 0;
   std::uint64_t crash_permille_ = 0;
+  static constexpr std::size_t kLingering = 100;
+  /// Of 100 messages, so many linger until long after, but never more than that at once.
+  std::uint64_t linger_percent_ = 0;
   /// What was sent before a cut still arrives, however late.
   bool cuts_when_sent_ = false;
   bool changes_members_ = false;
@@ -119,6 +122,7 @@ class Simulation {
   std::map<std::uint64_t, std::unique_ptr<TestReplica>> replicas_;
   std::map<std::uint64_t, std::optional<Output>> outputs_;
   std::vector<Envelope> network_;
+  std::vector<Envelope> lingering_;
   std::vector<Status> statuses_;
   std::set<std::pair<std::uint64_t, std::uint64_t>> cuts_;
   SafetyChecker checker_;
