@@ -156,7 +156,7 @@ MUTANTS = [
              "    // Not again before as many entries have come once more.",
              "    state_.inbox.AddEvent(SnapshotTaken{raft::SnapshotRecord(), applied()});\n"
              "    notify_raft_();"),
-        HOSTS, seeds=100, number=13,
+        HOSTS, seeds=400, number=13,
     ),
     Mutant(
         "snapshot-without-membership",
@@ -289,7 +289,7 @@ MUTANTS = [
              "  if (const auto sequence = reads_.SequenceOf(reply.context)) {",
              "  if (!member.voting() || reads_.empty()) return;\n"
              "  if (const auto sequence = reads_.SequenceOf(*reads_.newest())) {"),
-        CORE, seeds=500,
+        "raft: ReadsTest.*",
     ),
     Mutant(
         "snapshot-over-matching-log",
@@ -297,7 +297,7 @@ MUTANTS = [
         edit("raft/following.cc",
              "    if (log_.Matches(snapshot.index, snapshot.term)) {",
              "    if (snapshot.index == log_.committed()) {"),
-        CORE, seeds=500,
+        "raft: SnapshotTest.*",
     ),
     Mutant(
         "repeat-applied-series",
