@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # SECONDS for each target; TARGET picks one. LONG=1: as long as an hour on two cores allows.
 .PHONY: fuzz
-SECONDS ?= $(if $(LONG),540,15)
+SECONDS ?= $(if $(LONG),480,15)
 TARGET ?=
 
 fuzz: build-deps ## Fuzz every parser and a whole replica: SECONDS=n each, TARGET=name.
