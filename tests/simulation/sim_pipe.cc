@@ -11,17 +11,18 @@ using std::chrono::milliseconds;
 
 }  // namespace
 
-void SimPipe::Send(std::string_view bytes, microseconds delay) {
+void SimPipe::Send(std::string_view bytes) {
+  const microseconds busy = ends_.busy();
   waiting_ += bytes.size();
   while (!bytes.empty()) {
     // Mostly whole, as loopback does it.
     const std::size_t most =
         world_.Chance(80) ? bytes.size() : 1 + world_.random.Below(bytes.size());
     pieces_.push_back(
-        {.bytes = std::string(bytes.substr(0, most)), .not_before = world_.now() + delay});
+        {.bytes = std::string(bytes.substr(0, most)), .not_before = world_.now() + busy});
     bytes.remove_prefix(most);
   }
-  if (!std::exchange(pumping_, true)) PumpAgain(delay + Delay());
+  if (!std::exchange(pumping_, true)) PumpAgain(Delay());
 }
 
 microseconds SimPipe::Delay() {
@@ -42,9 +43,9 @@ void SimPipe::Pump() {
     pumping_ = false;
     return;
   }
-  if (pieces_.front().not_before > world_.now()) {
-    return PumpAgain(pieces_.front().not_before - world_.now());
-  }
+  // Its host may become free earlier than it seemed.
+  const microseconds wait = std::min(pieces_.front().not_before - world_.now(), ends_.busy());
+  if (wait.count() > 0) return PumpAgain(std::min(wait, microseconds(milliseconds(100))));
   if (!ends_.open()) {
     if (stuck_since_.count() < 0) stuck_since_ = world_.now();
     if (world_.now() - stuck_since_ > kPatience) return Break("connection timed out");

@@ -34,6 +34,8 @@ class SimPipe : public std::enable_shared_from_this<SimPipe> {
   struct Ends {
     /// Whether anything gets through just now.
     std::function<bool()> open;
+    /// How much longer the sender is busy: what it sends leaves only then.
+    std::function<microseconds()> busy;
     /// A piece arrives; false: the receiver has closed the connection.
     std::function<bool(std::string_view)> receive;
     /// A piece has arrived: there is room for more.
@@ -44,8 +46,8 @@ class SimPipe : public std::enable_shared_from_this<SimPipe> {
   SimPipe(World& world, const PipeFaults& faults, Ends ends)
       : world_(world), faults_(faults), ends_(std::move(ends)) {}
 
-  /// Sends in pieces, from `delay` on.
-  void Send(std::string_view bytes, microseconds delay);
+  /// Sends in pieces, as soon as the sender is not busy any more.
+  void Send(std::string_view bytes);
   /// Bytes that are on their way.
   std::size_t waiting() const { return waiting_; }
   /// No end hears of it any more.

@@ -191,6 +191,7 @@ void StreamTransport::Outgoing::Dial(std::function<void()> reached,
         auto incoming = std::make_shared<Incoming>(*peer);
         SimPipe::Ends ends;
         ends.open = [self] { return !self->from.network_.IsCut(self->from.address_, self->to); };
+        ends.busy = [self] { return self->from.network_.Busy(self->from.address_); };
         ends.receive = [self, incoming, incarnation](std::string_view bytes) {
           if (self->from.network_.IncarnationOf(self->to) != incarnation) return false;
           return incoming->host.Take(*incoming, bytes, *self);
@@ -270,7 +271,6 @@ void StreamTransport::Link::Perform(LinkActions actions) {
 
 void StreamTransport::Link::Write() {
   if (pipe == nullptr || !link.BeginWrite()) return;
-  const microseconds busy = from.network_.Busy(from.address_);
   for (;;) {
     const NextWrite next = link.NextToWrite(batch, Now(from.world_));
     if (next == NextWrite::kNothing) return;
@@ -283,7 +283,7 @@ void StreamTransport::Link::Write() {
     }
     const std::size_t room = kSocketBytes - std::min(kSocketBytes, pipe->waiting());
     const std::size_t taken = std::min(room, frame.rest().size());
-    if (taken > 0) pipe->Send(frame.rest().substr(0, taken), busy);
+    if (taken > 0) pipe->Send(frame.rest().substr(0, taken));
     frame.Advance(taken);
     if (taken > 0) link.Wrote(Now(from.world_));
     if (!frame.done()) {
@@ -360,7 +360,7 @@ void StreamTransport::Snapshot::WriteSome() {
   if (pipe == nullptr) return;
   const std::size_t room = kSocketBytes - std::min(kSocketBytes, pipe->waiting());
   const std::size_t taken = std::min(room, frame.rest().size());
-  if (taken > 0) pipe->Send(frame.rest().substr(0, taken), from.network_.Busy(from.address_));
+  if (taken > 0) pipe->Send(frame.rest().substr(0, taken));
   frame.Advance(taken);
 }
 
