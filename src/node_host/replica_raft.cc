@@ -165,8 +165,9 @@ void ReplicaRaft::Handle(const ReplicaEvent& event) {
           raft_->SnapshotRestored(what.snapshot);
         } else if constexpr (std::is_same_v<T, SnapshotTaken>) {
           log_.SetSnapshot(what.snapshot);
-          const Result<void> cut = log_.CutThrough(what.cut_through);
-          DRUMBEAT_CHECK(cut.has_value(), "a log that cannot be cut is not to be trusted");
+          if (const Result<void> cut = log_.CutThrough(what.cut_through); !cut) {
+            return CutFailed(cut.error());
+          }
           raft_->SnapshotTaken(what.snapshot);
         } else if constexpr (std::is_same_v<T, SnapshotStreamEnded>) {
           streaming_to_.erase(what.to);
@@ -179,6 +180,11 @@ void ReplicaRaft::Handle(const ReplicaEvent& event) {
         }
       },
       event);
+}
+
+void ReplicaRaft::CutFailed(const Error& error) {
+  if (error.code == ErrorCode::kWriteFailed) return state_.services.fail_host(error);
+  state_.End(Life::kFailed, error);
 }
 
 bool ReplicaRaft::TakeOutput() {

@@ -59,6 +59,9 @@ class ReplicaRaft {
   /// This side's life is over: writes what was put off.
   void Leave();
   void Handle(const ReplicaEvent& event);
+  // The log could not be cut: the store failed for all, or what it holds of this replica is
+  // damaged.
+  void CutFailed(const Error& error);
   void Tick(std::uint64_t ticks);
   void SendAll(std::vector<raft::Envelope>& messages);
   void TellClients();

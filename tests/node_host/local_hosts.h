@@ -62,9 +62,14 @@ class Switchboard {
   std::map<std::string, transport::TransportHandler*> handlers_;
 };
 
-/// A disk on which every write waits while it stands still.
+/// A disk on which every write waits while it stands still, and that breaks when told.
 class StallingDisk {
  public:
+  /// What is written without a sync fails from the next snapshot on.
+  void BreakBehindSnapshot() {
+    const std::lock_guard lock(mutex_);
+    breaks_ = true;
+  }
   void Stall(bool stalled) {
     {
       const std::lock_guard lock(mutex_);
@@ -79,18 +84,24 @@ class StallingDisk {
   }
 
  private:
-  storage::MemoryDisk::Fault Wait() {
+  using Operation = storage::MemoryDisk::Operation;
+  using Fault = storage::MemoryDisk::Fault;
+
+  Fault Meet(Operation operation) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !stalled_; });
-    return storage::MemoryDisk::Fault::kNone;
+    if (breaks_ && operation == Operation::kBulkCommit) broken_ = true;
+    return broken_ && operation == Operation::kWrite ? Fault::kLost : Fault::kNone;
   }
 
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stalled_ = false;
+  bool breaks_ = false;
+  bool broken_ = false;
   std::shared_ptr<storage::MemoryDisk> disk_ = std::make_shared<storage::MemoryDisk>(
       storage::MemoryDisk::Crashes::kNever,
-      [this](storage::MemoryDisk::Operation) { return Wait(); });
+      [this](Operation operation) { return Meet(operation); });
 };
 
 /// Three hosts of one shard of text machines over memory, each founder a voter.
