@@ -120,7 +120,7 @@ struct NodeHostConfig {
   /// The data folder is bound to it.
   std::string raft_address;
   /// Where to listen; empty: raft_address. Port 0 takes a free one.
-  std::string listen_address;
+  std::string listen_address = {};
   /// A listening TCP socket to use instead of binding listen_address; the host takes it over. -1:
   /// none. Lets a parent process hand the socket in, and tests run without a fixed port.
   int listen_fd = -1;
@@ -128,8 +128,8 @@ struct NodeHostConfig {
   std::chrono::milliseconds tick{200};
   /// Keeps unrelated deployments apart; compared on every message. 0 means 1. Not a secret.
   std::uint64_t deployment_id = 0;
-  std::optional<TlsConfig> tls;
-  TransportLimits transport;
+  std::optional<TlsConfig> tls = {};
+  TransportLimits transport = {};
 
   /// Threads that run Raft and write the log, each for a fixed part of the shards. 0: one for two
   /// cores. May change between starts.
@@ -141,9 +141,9 @@ struct NodeHostConfig {
   std::size_t log_store_memory_bytes = 64u << 20;
 
   /// Told of what happens; may be null. See event_listener.h for threads.
-  std::shared_ptr<EventListener> listener;
+  std::shared_ptr<EventListener> listener = {};
   /// Where log lines go; null: stderr.
-  std::shared_ptr<LogSink> log_sink;
+  std::shared_ptr<LogSink> log_sink = {};
   /// Lines below this level are dropped. (Default: LogLevel::kInfo.)
   LogLevel log_level = static_cast<LogLevel>(1);
 

@@ -68,7 +68,7 @@ std::string_view ErrorCodeName(ErrorCode code);
 struct Error {
   ErrorCode code = ErrorCode::kInvalidArgument;
   /// One line: what is wrong, where, and what to do. May be empty, then the code's name says it.
-  std::string message;
+  std::string message = {};
 
   Outcome outcome() const { return OutcomeOf(code); }
   /// True when the same request may well succeed a little later.

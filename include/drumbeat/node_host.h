@@ -25,7 +25,7 @@ namespace drumbeat {
 struct StartOptions {
   /// First start of a founding member: all founding voters, the same on every host. Empty for a
   /// joining replica, and optional for the restart of a founding member.
-  MemberMap initial_members;
+  MemberMap initial_members = {};
   /// Start of a replica that a membership change added; at each start of it.
   bool join = false;
 };

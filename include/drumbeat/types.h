@@ -97,7 +97,7 @@ struct Membership {
 /// What StateMachine::Update returned; kept with a client session, so that a retry gets it again.
 struct ApplyResult {
   std::uint64_t value = 0;
-  std::string data;
+  std::string data = {};
 
   friend bool operator==(const ApplyResult&, const ApplyResult&) = default;
 };
