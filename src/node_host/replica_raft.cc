@@ -218,6 +218,11 @@ void ReplicaRaft::ApplyDurable() {
                        : std::ranges::lower_bound(committed, output_.entries.front().index, {},
                                                   &raft::Entry::index);
   if (end == committed.begin()) return;
+  // Whoever a change removes must hear of it while its address is known: with Finish().
+  const auto changes = [](const raft::Entry& entry) {
+    return entry.type == raft::EntryType::kConfigChange;
+  };
+  if (std::any_of(committed.begin(), end, changes)) return;
   std::vector<raft::Entry> durable(std::make_move_iterator(committed.begin()),
                                    std::make_move_iterator(end));
   committed.erase(committed.begin(), end);

@@ -41,8 +41,8 @@ class ReplicaRaft {
   bool TakeInputs();
   /// Whether the Raft owes something; it then stands in line for the three calls below.
   bool TakeOutput();
-  /// Hands over what is committed and already durable here, when clients wait for it: else that
-  /// comes with Finish().
+  /// Hands over what is committed and already durable here, when clients wait for it and no member
+  /// is changed: else that comes with Finish().
   void ApplyDurable();
   /// Sends what may go before the write.
   void SendNow();
