@@ -348,6 +348,8 @@ void ReplicaRaft::SendSnapshot(const raft::SendSnapshot& wanted) {
           shared.events.Post([event, error = done.error()](EventListener& listener) {
             listener.SnapshotSendFailed(event, error);
           });
+          // Its own image is bad: as leader it could never help whoever needs it.
+          if (done.error().code == ErrorCode::kDamaged) state->End(Life::kFailed, done.error());
         }
         state->inbox.AddEvent(
             SnapshotStreamEnded{event.peer, !done.has_value(), kStreamEndedTicks});
