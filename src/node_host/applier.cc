@@ -15,16 +15,6 @@ namespace {
 using state_machine::AppliedAs;
 using state_machine::AppliedEntry;
 
-/// Writes an image's blocks into the snapshot store.
-class StoreSink : public codec::ImageSink {
- public:
-  explicit StoreSink(storage::SnapshotSink& sink) : sink_(sink) {}
-  Result<void> Append(std::string_view bytes) override { return sink_.Append(bytes); }
-
- private:
-  storage::SnapshotSink& sink_;
-};
-
 bool IsChange(const AppliedEntry& entry) {
   return entry.outcome == AppliedAs::kChangeAccepted || entry.outcome == AppliedAs::kChangeRefused;
 }
@@ -295,9 +285,8 @@ Result<raft::SnapshotRecord> Applier::Save() {
   if (Result<void> room = (*sink)->Append(std::string(codec::kImageHeaderBytes, '\0')); !room) {
     return std::unexpected(room.error());
   }
-  StoreSink blocks(**sink);
   Result<state_machine::Runtime::Saved> saved =
-      runtime_->Save(blocks, state_.config.snapshot_compression,
+      runtime_->Save(**sink, state_.config.snapshot_compression,
                      services.scheduler.UnixNanoseconds(), stop_.get_token());
   if (!saved) return std::unexpected(saved.error());
   if (Result<void> head = (*sink)->Rewrite(saved->header); !head) {

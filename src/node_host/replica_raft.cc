@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <exception>
-#include <iterator>
 #include <string>
 #include <type_traits>
 #include <utility>
 
 #include "base/check.h"
+#include "node_host/replica_start.h"
 #include "node_host/snapshot_chunks.h"
 
 namespace drumbeat::node_host {
@@ -18,25 +18,6 @@ namespace {
 /// the leader asks again (Dragonboat's values).
 constexpr std::uint64_t kStreamEndedTicks = 10;
 constexpr std::uint64_t kSnapshotReceivedTicks = 2;
-
-raft::Options RaftOptions(const ReplicaConfig& config, std::uint64_t seed) {
-  raft::Options options;
-  options.shard = config.shard_id;
-  options.replica = config.replica_id;
-  options.election_ticks = config.election_ticks;
-  options.heartbeat_ticks = config.heartbeat_ticks;
-  options.check_quorum = config.check_quorum;
-  options.pre_vote = config.pre_vote;
-  options.quiesce = config.quiesce;
-  options.max_in_memory_log_bytes = config.max_in_memory_log_bytes;
-  options.seed = seed;
-  switch (config.role) {
-    case ReplicaRole::kVoter: break;
-    case ReplicaRole::kNonVoting: options.initial_role = raft::Role::kNonVoting; break;
-    case ReplicaRole::kWitness: options.initial_role = raft::Role::kWitness; break;
-  }
-  return options;
-}
 
 Error DropError(raft::DropReason reason) {
   switch (reason) {
@@ -213,20 +194,14 @@ void ReplicaRaft::ApplyDurable() {
   if (committed.empty() || output_.received_snapshot) return;
   // Where nobody waits, sending and writing come first.
   if (state_.proposals.size() == 0) return;
-  const auto end = output_.entries.empty()
-                       ? committed.end()
-                       : std::ranges::lower_bound(committed, output_.entries.front().index, {},
-                                                  &raft::Entry::index);
-  if (end == committed.begin()) return;
+  const bool durable =
+      output_.entries.empty() || committed.back().index < output_.entries.front().index;
   // Whoever a change removes must hear of it while its address is known: with Finish().
   const auto changes = [](const raft::Entry& entry) {
     return entry.type == raft::EntryType::kConfigChange;
   };
-  if (std::any_of(committed.begin(), end, changes)) return;
-  std::vector<raft::Entry> durable(std::make_move_iterator(committed.begin()),
-                                   std::make_move_iterator(end));
-  committed.erase(committed.begin(), end);
-  applier_->Apply(std::move(durable));
+  if (!durable || std::ranges::any_of(committed, changes)) return;
+  applier_->Apply(std::exchange(committed, {}));
 }
 
 bool ReplicaRaft::AddUpdate(std::vector<storage::ReplicaUpdate>& updates) {

@@ -21,6 +21,25 @@ std::string Words(const ReplicaRef& replica) {
 
 }  // namespace
 
+raft::Options RaftOptions(const ReplicaConfig& config, std::uint64_t seed) {
+  raft::Options options;
+  options.shard = config.shard_id;
+  options.replica = config.replica_id;
+  options.election_ticks = config.election_ticks;
+  options.heartbeat_ticks = config.heartbeat_ticks;
+  options.check_quorum = config.check_quorum;
+  options.pre_vote = config.pre_vote;
+  options.quiesce = config.quiesce;
+  options.max_in_memory_log_bytes = config.max_in_memory_log_bytes;
+  options.seed = seed;
+  switch (config.role) {
+    case ReplicaRole::kVoter: break;
+    case ReplicaRole::kNonVoting: options.initial_role = raft::Role::kNonVoting; break;
+    case ReplicaRole::kWitness: options.initial_role = raft::Role::kWitness; break;
+  }
+  return options;
+}
+
 ReplicaStarter::ReplicaStarter(storage::LogStore& log_store, storage::SnapshotStore& snapshot_store,
                                std::string raft_address)
     : log_store_(log_store),

@@ -14,6 +14,9 @@
 
 namespace drumbeat::node_host {
 
+/// How the Raft of a replica with this configuration behaves.
+raft::Options RaftOptions(const ReplicaConfig& config, std::uint64_t seed);
+
 /// Checks how a replica is to be started against how it was first started, records a first start
 /// durably, and reads what is stored of it. Blocks on the disk.
 /// Errors: see NodeHost::StartReplica.

@@ -13,18 +13,17 @@
 #include "drumbeat/snapshot.h"
 #include "drumbeat/types.h"
 
+#include "codec/snapshot_image.h"
 #include "raft/entry.h"
 
 namespace drumbeat::storage {
 
 /// An image being written. Dropping it without Commit() leaves nothing behind. Goes before its
 /// store; a reader may outlive it. Thread-safety: one thread at a time.
-class SnapshotSink {
+class SnapshotSink : public codec::ImageSink {
  public:
-  virtual ~SnapshotSink() = default;
-
   /// Appends to the image. An error is final.
-  virtual Result<void> Append(std::string_view bytes) = 0;
+  Result<void> Append(std::string_view bytes) override = 0;
   /// Replaces the first bytes of the image (its header, at most 256 KiB), of which Append has
   /// written at least as many.
   virtual Result<void> Rewrite(std::string_view head) = 0;

@@ -39,30 +39,12 @@ class Tape : public StateMachine {
   std::string text_;
 };
 
-class StoreSink : public codec::ImageSink {
- public:
-  explicit StoreSink(storage::SnapshotSink& sink) : sink_(sink) {}
-  Result<void> Append(std::string_view bytes) override { return sink_.Append(bytes); }
-
- private:
-  storage::SnapshotSink& sink_;
-};
-
-raft::Options RaftOptions(const ReplicaConfig& config) {
-  raft::Options options;
-  options.shard = config.shard_id;
-  options.replica = config.replica_id;
-  options.election_ticks = config.election_ticks;
-  options.heartbeat_ticks = config.heartbeat_ticks;
-  options.check_quorum = config.check_quorum;
-  options.pre_vote = config.pre_vote;
-  options.quiesce = config.quiesce;
-  options.max_in_memory_log_bytes = config.max_in_memory_log_bytes;
+/// As in a node host, but with limits that few messages reach.
+raft::Options TightOptions(const ReplicaConfig& config) {
+  raft::Options options = node_host::RaftOptions(config, 1);
   options.max_append_bytes = 1000;
   options.max_apply_bytes = 2000;
   options.max_inflight_messages = 4;
-  if (config.role == ReplicaRole::kNonVoting) options.initial_role = raft::Role::kNonVoting;
-  if (config.role == ReplicaRole::kWitness) options.initial_role = raft::Role::kWitness;
   return options;
 }
 
@@ -117,7 +99,7 @@ void ReplicaHost::Start() {
   next_committed_ = start->snapshot.index + 1;
   try {
     const base::ReplicaScope scope(kShard, kSelf);
-    raft_ = std::make_unique<raft::Raft>(RaftOptions(config_), stored, *log_);
+    raft_ = std::make_unique<raft::Raft>(TightOptions(config_), stored, *log_);
     seen_committed_ = raft_->committed();
     // What was handed out may be replaced by a leader that lies, if nobody noted its commit.
     committed_.erase(committed_.upper_bound(seen_committed_), committed_.end());
@@ -376,8 +358,7 @@ void ReplicaHost::TakeSnapshot(std::uint64_t keep) {
   if (!sink || !(*sink)->Append(std::string(codec::kImageHeaderBytes, '\0'))) {
     return Fail("a snapshot can be begun");
   }
-  StoreSink blocks(**sink);
-  const auto saved = runtime_->Save(blocks, config_.snapshot_compression, 1, {});
+  const auto saved = runtime_->Save(**sink, config_.snapshot_compression, 1, {});
   if (!saved) return Fail("a snapshot can be taken: " + saved.error().message);
   if (!(*sink)->Rewrite(saved->header)) return Fail("a snapshot gets its header");
   // One that was received but not taken up may be newer.
