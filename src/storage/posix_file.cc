@@ -60,18 +60,22 @@ Result<std::string> ReadAll(int fd, std::string_view path, std::size_t max_bytes
   return ReadAt(fd, path, 0, static_cast<std::size_t>(size));
 }
 
-Result<void> WriteAt(int fd, std::string_view path, std::string_view bytes, std::uint64_t offset) {
+int WriteFully(int fd, std::string_view bytes, std::uint64_t offset) {
   while (!bytes.empty()) {
     const ssize_t put = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) {
-      return std::unexpected(
-          SystemError(ErrorCode::kStorage, "cannot write " + std::string(path), errno));
-    }
+    if (put < 0) return errno;
     bytes.remove_prefix(static_cast<std::size_t>(put));
     offset += static_cast<std::uint64_t>(put);
   }
-  return {};
+  return 0;
+}
+
+Result<void> WriteAt(int fd, std::string_view path, std::string_view bytes, std::uint64_t offset) {
+  const int failure = WriteFully(fd, bytes, offset);
+  if (failure == 0) return {};
+  return std::unexpected(
+      SystemError(ErrorCode::kStorage, "cannot write " + std::string(path), failure));
 }
 
 Result<void> SyncFile(int fd, std::string_view path) {

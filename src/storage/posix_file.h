@@ -41,7 +41,9 @@ Fd OpenAt(int directory, const std::string& name, int flags, mode_t mode = 0600)
 Result<std::string> ReadAll(int fd, std::string_view path, std::size_t max_bytes);
 /// Exactly `length` bytes at `offset`; fewer only at the end of the file.
 Result<std::string> ReadAt(int fd, std::string_view path, std::uint64_t offset, std::size_t length);
-/// Loops over interruptions and short writes.
+/// Loops over interruptions and short writes. 0 or the error number.
+int WriteFully(int fd, std::string_view bytes, std::uint64_t offset);
+/// The same, with an error that names `path`.
 Result<void> WriteAt(int fd, std::string_view path, std::string_view bytes, std::uint64_t offset);
 Result<void> SyncFile(int fd, std::string_view path);
 Result<void> SyncDirectory(const std::filesystem::path& path);

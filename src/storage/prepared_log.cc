@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/prepared_log.h"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -32,18 +31,6 @@ IOStatus StatusOf(const std::string& path, int error_number) {
                                                           : IOStatus::IOError(text);
 }
 
-/// 0 or the error number.
-int WriteAll(int fd, std::string_view bytes, std::uint64_t offset) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return errno;
-    bytes.remove_prefix(static_cast<std::size_t>(put));
-    offset += static_cast<std::uint64_t>(put);
-  }
-  return 0;
-}
-
 /// One write-ahead log. RocksDB appends from one thread at a time and syncs from any.
 class LogFile final : public rocksdb::FSWritableFile {
  public:
@@ -53,7 +40,7 @@ class LogFile final : public rocksdb::FSWritableFile {
   using FSWritableFile::Append;
   IOStatus Append(const rocksdb::Slice& data, const IOOptions&, IODebugContext*) override {
     Prepare(data.size());
-    const int failure = WriteAll(fd_.get(), {data.data(), data.size()}, size_);
+    const int failure = WriteFully(fd_.get(), {data.data(), data.size()}, size_);
     if (failure != 0) return StatusOf(path_, failure);
     size_ += data.size();
     return IOStatus::OK();
@@ -84,19 +71,21 @@ class LogFile final : public rocksdb::FSWritableFile {
   /// Best effort: without it the write grows the file, as it otherwise would.
   void Prepare(std::size_t bytes) {
     if (gave_up_ || bytes > kLargeWriteBytes || size_ + bytes <= prepared_) return;
-    if (WriteAll(fd_.get(), {kZeros.data(), kZeros.size()}, size_) == 0) {
+    if (WriteFully(fd_.get(), {kZeros.data(), kZeros.size()}, size_) == 0) {
       prepared_ = size_ + kAheadBytes;
       return;
     }
     // A full disk, above all: the space is for what must be written.
     gave_up_ = true;
-    prepared_ = size_ + 1;
-    CutZeros();
+    Cut();
   }
 
   void CutZeros() {
-    if (!fd_.ok() || prepared_ <= size_) return;
-    // If it stays, zeros follow the last record, as after a crash.
+    if (fd_.ok() && prepared_ > size_) Cut();
+  }
+
+  /// If zeros stay, they follow the last record, as after a crash.
+  void Cut() {
     (void)!::ftruncate(fd_.get(), static_cast<off_t>(size_));
     prepared_ = size_;
   }
