@@ -47,8 +47,7 @@ std::string EncodeSessions(const StoredSessions& sessions);
 /// were really read.
 Result<StoredSessions> ReadSessions(SnapshotReader& reader);
 
-// -- Image (wire.md 5.1 and 5.2)
-// -------------------------------------------------------------------
+// -- Image (wire.md 5.1 and 5.2) ------------------------------------------------------------------
 
 /// Where an image's bytes go: its header comes last, because it holds checksums of the rest.
 class ImageSink {

@@ -75,8 +75,7 @@ Result<std::unique_ptr<Host>> Host::Start(const NodeHostConfig& config, HostPart
 
 Host::~Host() { Close(std::chrono::milliseconds(0)); }
 
-// -- Life of the host
-// ------------------------------------------------------------------------------
+// -- Life of the host -----------------------------------------------------------------------------
 
 void Host::Close(std::chrono::milliseconds handover) {
   std::call_once(close_once_, [&] {
@@ -175,8 +174,7 @@ void Host::Tick() {
   if (now > timeout) snapshot_receiver_.Expire(now - timeout);
 }
 
-// -- Life of a replica
-// -----------------------------------------------------------------------------
+// -- Life of a replica ----------------------------------------------------------------------------
 
 Result<void> Host::StartReplica(const StartOptions& options, const StateMachineFactory& factory,
                                 const ReplicaConfig& config) {
@@ -254,8 +252,7 @@ Request<void> Host::StopShard(ShardId shard) {
   return request;
 }
 
-// -- Small parts
-// -----------------------------------------------------------------------------------
+// -- Small parts ----------------------------------------------------------------------------------
 
 Host::ReplicaPtr Host::Find(ShardId shard) const {
   const std::shared_lock lock(mutex_);
@@ -303,8 +300,7 @@ bool Host::MayWarn() {
   return last_warning_tick_.compare_exchange_strong(last, now);
 }
 
-// -- What arrives
-// ----------------------------------------------------------------------------------
+// -- What arrives ---------------------------------------------------------------------------------
 
 void Host::OnMessages(const std::string& source_address, std::vector<raft::Envelope> messages) {
   ReplicaPtr replica;

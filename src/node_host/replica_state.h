@@ -69,8 +69,7 @@ class ReplicaState : public std::enable_shared_from_this<ReplicaState> {
   Index snapshot_index() const { return Index(snapshot_index_.load(std::memory_order_relaxed)); }
   void SetSnapshotIndex(Index index) { snapshot_index_.store(index.value()); }
 
-  // -- A received snapshot on its way into the state machine
-  // ---------------------------------------
+  // -- A received snapshot on its way into the state machine --------------------------------------
 
   /// While one is, no other may arrive: it would replace the image that is about to be loaded.
   void InstallBegins() { installs_.fetch_add(1); }

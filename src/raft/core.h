@@ -62,10 +62,11 @@ class Core {
   /// All that it holds besides its options, what is stored and its dice, to tell states apart.
   auto fields() const {
     return std::tie(role_, term_, vote_, leader_, log_, replayed_, membership_, members_, voting_,
-                    election_, silence_, heartbeat_elapsed_, report_elapsed_, quiescence_,
-                    rate_limiter_, tally_, transfer_, first_of_term_, reads_, forwarded_reads_,
-                    appends_due_, read_heartbeats_due_, received_snapshot_, restoring_, out_,
-                    handed_, synced_commit_, durable_term_, announced_, complaint_);
+                    election_, silence_, heartbeat_elapsed_, report_elapsed_, reported_limited_,
+                    quiescence_, rate_limiter_, tally_, transfer_, first_of_term_, reads_,
+                    forwarded_reads_, appends_due_, read_heartbeats_due_, received_snapshot_,
+                    restoring_, out_, handed_, synced_commit_, durable_term_, announced_,
+                    complaint_);
   }
 
  private:

@@ -207,8 +207,7 @@ TEST(MembershipChangeTest, ARemovalCommitsWhatWaitedForTheRemoved) {
   EXPECT_EQ(shard[1].history().back(), "2/a");
 }
 
-// -- B-59: a candidate's members must not be two changes behind
-// ------------------------------------
+// -- B-59: a candidate's members must not be two changes behind -----------------------------------
 
 /// Five replicas of which 3 has two additions in its log, both committed, but has applied neither.
 class TwoStepsBehind {

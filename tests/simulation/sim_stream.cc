@@ -172,8 +172,7 @@ class StreamTransport : public transport::Transport {
   std::set<std::shared_ptr<Snapshot>> snapshots_;
 };
 
-// -- Connections
-// -----------------------------------------------------------------------------------
+// -- Connections ----------------------------------------------------------------------------------
 
 void StreamTransport::Outgoing::Dial(std::function<void()> reached,
                                      std::function<void(std::string)> failed) {
@@ -247,8 +246,7 @@ void StreamTransport::Judge(const std::string& to, std::string_view frame,
   network_.Judge(address_, to, payload, method == codec::FrameMethod::kSnapshotChunk);
 }
 
-// -- Messages
-// --------------------------------------------------------------------------------------
+// -- Messages -------------------------------------------------------------------------------------
 
 void StreamTransport::Link::Perform(LinkActions actions) {
   if (closed) return;
@@ -317,8 +315,7 @@ void StreamTransport::Link::WatchDeadline() {
   });
 }
 
-// -- Snapshots
-// -------------------------------------------------------------------------------------
+// -- Snapshots ------------------------------------------------------------------------------------
 
 void StreamTransport::Snapshot::Perform(SnapshotStep step) {
   switch (step) {

@@ -102,8 +102,7 @@ bool Simulation::RunUntil(Condition reached, microseconds limit) {
   return true;
 }
 
-// -- Peace
-// -----------------------------------------------------------------------------------------
+// -- Peace ----------------------------------------------------------------------------------------
 
 void Simulation::Mark(SimShard& shard, SimHost& host) {
   const std::string command = "marker." + std::to_string(++markers_);
