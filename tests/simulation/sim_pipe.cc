@@ -12,16 +12,9 @@ using std::chrono::milliseconds;
 }  // namespace
 
 void SimPipe::Send(std::string_view bytes) {
-  const microseconds busy = ends_.busy();
+  if (bytes.empty()) return;
   waiting_ += bytes.size();
-  while (!bytes.empty()) {
-    // Mostly whole, as loopback does it.
-    const std::size_t most =
-        world_.Chance(80) ? bytes.size() : 1 + world_.random.Below(bytes.size());
-    pieces_.push_back(
-        {.bytes = std::string(bytes.substr(0, most)), .not_before = world_.now() + busy});
-    bytes.remove_prefix(most);
-  }
+  pieces_.push_back({.bytes = std::string(bytes), .not_before = world_.now() + ends_.busy()});
   if (!std::exchange(pumping_, true)) PumpAgain(Delay());
 }
 
@@ -55,25 +48,42 @@ void SimPipe::Pump() {
   if (world_.Chance(faults_.lost_percent)) {
     return PumpAgain(world_.Between(milliseconds(200), milliseconds(800)));
   }
-  Piece piece = std::move(pieces_.front());
-  pieces_.pop_front();
-  waiting_ -= piece.bytes.size();
-  Deliver(std::move(piece));
+  Deliver(TakePiece());
   if (!closed_) PumpAgain(pieces_.empty() ? microseconds(0) : Delay());
 }
 
-void SimPipe::Deliver(Piece piece) {
+// As TCP does it: what was written piece by piece arrives together when it waited.
+std::string SimPipe::TakePiece() {
+  std::string bytes = std::move(pieces_.front().bytes);
+  pieces_.pop_front();
+  while (!pieces_.empty() && pieces_.front().not_before <= world_.now()) {
+    bytes += pieces_.front().bytes;
+    pieces_.pop_front();
+  }
+  // Mostly whole, as loopback does it.
+  if (!world_.Chance(80)) {
+    const std::size_t part = 1 + world_.random.Below(bytes.size());
+    if (part < bytes.size()) {
+      pieces_.push_front({.bytes = bytes.substr(part), .not_before = world_.now()});
+      bytes.resize(part);
+    }
+  }
+  waiting_ -= bytes.size();
+  return bytes;
+}
+
+void SimPipe::Deliver(std::string bytes) {
   if (world_.random.Below(1000) < faults_.reset_permille) {
-    const std::size_t part = world_.random.Below(piece.bytes.size() + 1);
-    (void)ends_.receive(std::string_view(piece.bytes).substr(0, part));
+    const std::size_t part = world_.random.Below(bytes.size() + 1);
+    (void)ends_.receive(std::string_view(bytes).substr(0, part));
     return Break("connection reset by peer");
   }
   if (world_.random.Below(1000) < faults_.flip_permille) {
-    const std::uint64_t bit = world_.random.Below(8 * piece.bytes.size());
-    piece.bytes[bit / 8] = static_cast<char>(piece.bytes[bit / 8] ^ (1 << bit % 8));
+    const std::uint64_t bit = world_.random.Below(8 * bytes.size());
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
     flipped_ = true;
   }
-  if (!ends_.receive(piece.bytes)) return Break("closed by the other side");
+  if (!ends_.receive(bytes)) return Break("closed by the other side");
   if (!closed_) ends_.moved();
 }
 

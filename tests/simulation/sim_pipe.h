@@ -46,7 +46,7 @@ class SimPipe : public std::enable_shared_from_this<SimPipe> {
   SimPipe(World& world, const PipeFaults& faults, Ends ends)
       : world_(world), faults_(faults), ends_(std::move(ends)) {}
 
-  /// Sends in pieces, as soon as the sender is not busy any more.
+  /// Arrives in pieces, and leaves as soon as the sender is not busy any more.
   void Send(std::string_view bytes);
   /// Bytes that are on their way.
   std::size_t waiting() const { return waiting_; }
@@ -64,7 +64,8 @@ class SimPipe : public std::enable_shared_from_this<SimPipe> {
 
   void Pump();
   void PumpAgain(microseconds delay);
-  void Deliver(Piece piece);
+  std::string TakePiece();
+  void Deliver(std::string bytes);
   void Break(std::string reason);
   microseconds Delay();
 
