@@ -16,4 +16,10 @@ void Breaker::Succeeded() {
   retry_at_ = Time::min();
 }
 
+// The length of the next pause stays: it is a dial that shows whether the claim was true.
+void Breaker::Heard(Time now) {
+  const Time allowed = std::max(now, heard_retry_at_ + kHeardPause);
+  if (allowed < retry_at_) retry_at_ = heard_retry_at_ = allowed;
+}
+
 }  // namespace drumbeat::transport

@@ -61,6 +61,8 @@ LinkActions OutgoingLink::DialFailed(std::string reason, Time now) {
   DRUMBEAT_CHECK(state_ == State::kDialing, "only a dial that was asked for can fail");
   LinkActions actions;
   breaker_.Failed(now);
+  // It may have come up behind the dial's back.
+  if (heard_while_dialing_) breaker_.Heard(now);
   proven_ = true;  // Not one that accepts and hangs up.
   ReportDown(std::move(reason), now, actions);
   DialOrPause(now, actions);
@@ -83,6 +85,14 @@ LinkActions OutgoingLink::Lost(std::string reason, Time now) {
   actions.close = true;
   ReportDown(std::move(reason), now, actions);
   DialOrPause(now, actions);
+  return actions;
+}
+
+LinkActions OutgoingLink::Heard(Time now) {
+  LinkActions actions;
+  breaker_.Heard(now);
+  heard_while_dialing_ = state_ == State::kDialing;
+  if (state_ == State::kPausing) DialOrPause(now, actions);
   return actions;
 }
 
@@ -176,6 +186,7 @@ void OutgoingLink::DialOrPause(Time now, LinkActions& actions) {
   if (breaker_.Allows(now)) {
     if (!HasOutput()) return;
     state_ = State::kDialing;
+    heard_while_dialing_ = false;
     if (!queue_.empty()) ends_ = EndsOf(queue_.front());
     actions.dial = true;
   } else {

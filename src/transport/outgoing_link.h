@@ -106,6 +106,8 @@ class OutgoingLink {
   LinkActions DialFailed(std::string reason, Time now);
   /// The connection broke. No write is under way.
   LinkActions Lost(std::string reason, Time now);
+  /// A message came from the other side, or so it says: it can be dialled again.
+  LinkActions Heard(Time now);
   /// Time passed.
   LinkActions Tick(Time now);
   /// Tick() is due then, if at all.
@@ -148,6 +150,8 @@ class OutgoingLink {
   SendQueue queue_;
   Breaker breaker_;
   State state_ = State::kIdle;
+  /// The other side was heard of since the dial under way began.
+  bool heard_while_dialing_ = false;
 
   Frame frame_ = Frame::kNone;
   /// When the oldest message of the frame under way was queued.

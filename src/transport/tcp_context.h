@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -44,6 +45,9 @@ struct TcpContext {
   std::unique_ptr<TlsContext> tls;
   /// Set by Start().
   TransportHandler* handler = nullptr;
+  /// Told of the sender's address, which is only a claim, with the first messages of a connection.
+  /// Called by the I/O thread.
+  std::function<void(const std::string& address)> heard_from;
 
   // The I/O thread's.
   TokenBucket send_bucket;

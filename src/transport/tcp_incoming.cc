@@ -151,6 +151,7 @@ bool TcpIncoming::HandleBatch(const base::Bytes& payload) {
                                  connection_->remote() + "): " + foreign);
     return true;
   }
+  if (incoming_.frames() == 1 && !context_.stopping) context_.heard_from(batch->source_address);
   if (batch->refused > 0) {
     WarnOfStranger(context_, "dropped " + std::to_string(batch->refused) +
                                  " malformed messages of " + batch->source_address + " (" +

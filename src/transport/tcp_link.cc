@@ -58,6 +58,15 @@ void TcpLink::Flush() {
   if (actions.write || actions.dial || actions.watch_deadline) Hand(std::move(actions));
 }
 
+void TcpLink::Heard() {
+  LinkActions actions;
+  {
+    base::MutexLock lock(mutex_);
+    actions = link_.Heard(context_.Now());
+  }
+  Perform(std::move(actions));
+}
+
 bool TcpLink::MayDial() {
   base::MutexLock lock(mutex_);
   return link_.breaker().Allows(context_.Now());

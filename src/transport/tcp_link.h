@@ -33,6 +33,8 @@ class TcpLink : public std::enable_shared_from_this<TcpLink> {
   /// True when the link has to be flushed and nobody was asked to yet.
   bool Send(raft::Envelope message);
   void Flush();
+  /// A message came from this address, or so it says. From the I/O thread.
+  void Heard();
 
   /// Whether the address may be dialled now, and how a dial for another purpose went.
   bool MayDial();

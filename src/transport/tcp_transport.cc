@@ -37,7 +37,11 @@ using WorkGuard = asio::executor_work_guard<asio::io_context::executor_type>;
 class TcpTransport : public Transport {
  public:
   TcpTransport(const TcpOptions& options, const logging::Logger& logger)
-      : context_(options, logger), sweep_timer_(context_.io), drain_timer_(context_.io) {}
+      : context_(options, logger), sweep_timer_(context_.io), drain_timer_(context_.io) {
+    context_.heard_from = [this](const std::string& address) {
+      if (const std::shared_ptr<TcpLink> link = FindLink(address)) link->Heard();
+    };
+  }
   ~TcpTransport() override { Stop(); }
 
   Result<void> Open();
@@ -57,6 +61,8 @@ class TcpTransport : public Transport {
   /// Sets the phase to `next` if it is `before`; else returns false.
   bool Advance(Phase before, Phase next);
   std::thread Run(const char* name, asio::io_context& io);
+  /// Null when there is none.
+  std::shared_ptr<TcpLink> FindLink(const std::string& address);
   /// Null when there are too many.
   std::shared_ptr<TcpLink> LinkTo(const std::string& address);
   std::vector<std::shared_ptr<TcpLink>> AllLinks();
@@ -233,12 +239,14 @@ void TcpTransport::Flush() {
   for (const std::shared_ptr<TcpLink>& link : dirty) link->Flush();
 }
 
+std::shared_ptr<TcpLink> TcpTransport::FindLink(const std::string& address) {
+  std::shared_lock lock(links_mutex_);
+  const auto found = links_.find(address);
+  return found == links_.end() ? nullptr : found->second;
+}
+
 std::shared_ptr<TcpLink> TcpTransport::LinkTo(const std::string& address) {
-  {
-    std::shared_lock lock(links_mutex_);
-    const auto found = links_.find(address);
-    if (found != links_.end()) return found->second;
-  }
+  if (std::shared_ptr<TcpLink> link = FindLink(address)) return link;
   std::unique_lock lock(links_mutex_);
   const auto found = links_.find(address);
   if (found != links_.end()) return found->second;

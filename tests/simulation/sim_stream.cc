@@ -159,7 +159,7 @@ class StreamTransport : public transport::Transport {
     return *link;
   }
   bool Take(Incoming& incoming, std::string_view bytes, Outgoing& sender);
-  bool TakeFrame(const Arrival& arrival);
+  bool TakeFrame(const Incoming& incoming, const Arrival& arrival);
   void Judge(const std::string& to, std::string_view frame, codec::FrameMethod method);
 
   SimNetwork& network_;
@@ -220,13 +220,13 @@ bool StreamTransport::Take(Incoming& incoming, std::string_view bytes, Outgoing&
         if (!sender.pipe->flipped()) world_.Broken(address_ + " refuses bytes: " + arrival.reason);
         return false;
       case Arrival::Kind::kFrame:
-        if (!TakeFrame(arrival)) return false;
+        if (!TakeFrame(incoming, arrival)) return false;
         break;
     }
   }
 }
 
-bool StreamTransport::TakeFrame(const Arrival& arrival) {
+bool StreamTransport::TakeFrame(const Incoming& incoming, const Arrival& arrival) {
   world_.Trace(std::hash<std::string_view>()(arrival.payload.view()) ^
                std::hash<std::string>()(address_));
   if (arrival.method == codec::FrameMethod::kSnapshotChunk) {
@@ -236,6 +236,10 @@ bool StreamTransport::TakeFrame(const Arrival& arrival) {
   }
   Result<codec::MessageBatch> batch = codec::DecodeMessageBatch(arrival.payload);
   if (!batch || batch->refused > 0) throw Violation("a host sent what no host may send");
+  const auto link = links_.find(batch->source_address);
+  if (incoming.connection.frames() == 1 && link != links_.end()) {
+    link->second->Perform(link->second->link.Heard(Now(world_)));
+  }
   handler_->OnMessages(batch->source_address, std::move(batch->messages));
   return true;
 }

@@ -53,5 +53,40 @@ TEST(BreakerTest, SuccessStartsOver) {
   EXPECT_LE(breaker.retry_at() - now, Breaker::kFirstPause * 3 / 2);
 }
 
+TEST(BreakerTest, HearingOfTheAddressEndsThePause) {
+  Breaker breaker(1);
+  const Time now{std::chrono::hours(1)};
+  breaker.Failed(now);
+  breaker.Heard(now + milliseconds(10));
+  EXPECT_TRUE(breaker.Allows(now + milliseconds(10)));
+  EXPECT_FALSE(breaker.Allows(now + milliseconds(9)));
+}
+
+TEST(BreakerTest, HearingOfTheAddressNeverMakesAPauseLonger) {
+  Breaker breaker(1);
+  const Time now{std::chrono::hours(1)};
+  breaker.Heard(now);
+  EXPECT_TRUE(breaker.Allows(now));
+  breaker.Failed(now);
+  breaker.Heard(now);
+  breaker.Failed(now);
+  const Time end = breaker.retry_at();
+  breaker.Heard(end - milliseconds(1));
+  EXPECT_LE(breaker.retry_at(), end);
+}
+
+TEST(BreakerTest, WhoeverClaimsToBeThereAllTheTimeCausesFewDials) {
+  Breaker breaker(1);
+  const Time start{std::chrono::hours(1)};
+  int dials = 0;
+  for (Time now = start; now < start + std::chrono::seconds(10); now += milliseconds(1)) {
+    breaker.Heard(now);
+    if (!breaker.Allows(now)) continue;
+    ++dials;
+    breaker.Failed(now);
+  }
+  EXPECT_LE(dials, 1 + std::chrono::seconds(10) / Breaker::kHeardPause);
+}
+
 }  // namespace
 }  // namespace drumbeat::transport

@@ -146,6 +146,50 @@ TEST_F(OutgoingLinkTest, AFailedDialIsRepeatedAfterAPauseForWhatWaits) {
   EXPECT_EQ(WriteAll(), (Commits{1, 2}));
 }
 
+TEST_F(OutgoingLinkTest, WhoIsHeardOfIsDialledAtOnceForWhatWaits) {
+  ASSERT_TRUE(PushAndFlush(1).dial);
+  FailDial();
+  Pass(milliseconds(10));
+  EXPECT_TRUE(link_.Heard(now_).dial);
+  EXPECT_TRUE(link_.Dialed(now_).up);
+  EXPECT_EQ(WriteAll(), (Commits{1}));
+  const LinkActions up = link_.Heard(now_);
+  EXPECT_FALSE(up.dial || up.close || up.write || up.fail);
+}
+
+TEST_F(OutgoingLinkTest, WhoIsHeardOfWhileNothingWaitsIsDialledWithTheNextMessage) {
+  Connect();
+  link_.Lost("closed by the other side", now_);
+  ASSERT_TRUE(link_.deadline()) << "it pauses";
+  EXPECT_FALSE(link_.Heard(now_).dial);
+  EXPECT_TRUE(PushAndFlush(2).dial);
+}
+
+TEST_F(OutgoingLinkTest, WhoIsHeardOfDuringAFailingDialIsDialledAgainAtOnce) {
+  ASSERT_TRUE(PushAndFlush(1).dial);
+  EXPECT_FALSE(link_.Heard(now_).dial) << "it is being dialled";
+  EXPECT_TRUE(FailDial().dial);
+  const LinkActions failed = FailDial();
+  EXPECT_FALSE(failed.dial) << "that was before this dial";
+  EXPECT_TRUE(failed.watch_deadline);
+}
+
+TEST_F(OutgoingLinkTest, WhoIsHeardOfAgainAndAgainButNotThereCausesFewDials) {
+  int dials = PushAndFlush(1).dial ? 1 : 0;
+  FailDial();
+  const Time end = now_ + seconds(10);
+  for (; now_ < end; Pass(milliseconds(1))) {
+    Push(1);
+    bool dial = link_.Heard(now_).dial;
+    if (link_.deadline() && now_ >= *link_.deadline()) dial |= link_.Tick(now_).dial;
+    if (!dial) continue;
+    ++dials;
+    FailDial();
+  }
+  EXPECT_GT(dials, 10);
+  EXPECT_LE(dials, 2 + seconds(10) / Breaker::kHeardPause);
+}
+
 TEST_F(OutgoingLinkTest, NobodyIsDialledWhenNothingWaits) {
   ASSERT_TRUE(PushAndFlush(1).dial);
   FailDial();
