@@ -52,6 +52,13 @@ bool AddressBook::HasMembers() const {
   return !members_.empty();
 }
 
+std::vector<ReplicaId> AddressBook::Members() const {
+  const base::MutexLock lock(mutex_);
+  std::vector<ReplicaId> members;
+  for (const auto& [replica, address] : members_) members.push_back(replica);
+  return members;
+}
+
 bool AddressBook::IsMember(ReplicaId replica) const {
   const base::MutexLock lock(mutex_);
   return members_.contains(replica);

@@ -35,6 +35,7 @@ class AddressBook {
   /// Who lives at `address`.
   std::vector<ReplicaId> At(const std::string& address) const;
   bool HasMembers() const;
+  std::vector<ReplicaId> Members() const;
   bool IsMember(ReplicaId replica) const;
 
  private:

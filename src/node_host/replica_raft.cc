@@ -19,6 +19,9 @@ namespace {
 constexpr std::uint64_t kStreamEndedTicks = 10;
 constexpr std::uint64_t kSnapshotReceivedTicks = 2;
 
+/// Of the entries that founding members begin with.
+constexpr Term kFoundingTerm(1);
+
 Error DropError(raft::DropReason reason) {
   switch (reason) {
     case raft::DropReason::kChangeInProgress:
@@ -60,6 +63,23 @@ void ReplicaRaft::Start() {
   raft_ = std::make_unique<raft::Raft>(RaftOptions(state_.config, start_.seed), stored, log_);
   Publish();
   state_.SetRunning();
+  // Before its first election nobody has missed it.
+  if (stored.hard_state.term > kFoundingTerm) Greet(stored.hard_state.term);
+}
+
+// Members that dialled in vain while it was away pause until they hear of it. Its leader would, and
+// whoever is elected next too: this replica speaks to its leader only, so the others would hear
+// nothing until they dial, and it would hear nothing of a leader among them. Of a NoOp nothing but
+// its term counts.
+void ReplicaRaft::Greet(Term term) {
+  for (const ReplicaId member : state_.addresses.Members()) {
+    if (member == state_.ref.replica) continue;
+    state_.services.transport.Send(state_.addresses.Find(member), {.shard = state_.ref.shard,
+                                                                   .from = state_.ref.replica,
+                                                                   .to = member,
+                                                                   .term = term,
+                                                                   .message = raft::NoOp{}});
+  }
 }
 
 void ReplicaRaft::Leave() {

@@ -56,6 +56,8 @@ class ReplicaRaft {
   void Guarded(const std::function<void()>& step);
 
   void Start();
+  /// Lets the other members hear that this replica is back.
+  void Greet(Term term);
   /// This side's life is over: writes what was put off.
   void Leave();
   void Handle(const ReplicaEvent& event);

@@ -166,6 +166,23 @@ TEST(NodeHostTest, LeadershipMovesOnRequestAndOnClose) {
   ASSERT_TRUE(cluster.Propose(leader, "c").has_value());
 }
 
+// Nobody leads and it does not campaign: nothing but that brings it to dial anybody.
+TEST(NodeHostTest, AReplicaThatComesBackShowsItselfToAllMembers) {
+  TestCluster cluster(3);
+  cluster.Found(3);
+  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  for (std::uint64_t id = 1; id <= 3; ++id) cluster.Stop(id);
+  const auto log = cluster.Host(1).log = std::make_shared<QuietSink>();
+  cluster.Open(1);
+  ReplicaConfig config = cluster.Config(1);
+  config.election_ticks = 100'000;
+  ASSERT_TRUE(cluster.Start(1, false, config).has_value());
+  EXPECT_TRUE(Eventually([&] {
+    return log->Has("raft TCP stream from [00128:00001] to [00128:00002] established") &&
+           log->Has("raft TCP stream from [00128:00001] to [00128:00003] established");
+  }));
+}
+
 TEST(NodeHostTest, AFailingStateMachineStopsItsReplicaAlone) {
   for (const std::string how : {"throw", "fail"}) {
     TestCluster cluster(1);
