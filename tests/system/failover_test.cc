@@ -46,8 +46,8 @@ class FailoverTest : public SystemTest {
 
 TEST_F(FailoverTest, CtrlCHandsTheLeadershipOver) {
   cluster_.StartAndAwaitLeader();
-  const std::uint64_t tries = Setting("DRUMBEAT_TRIES", 3);
-  std::uint64_t late = 0;
+  const std::uint64_t tries = Setting("DRUMBEAT_TRIES", 10);
+  double longest = 0;
   for (std::uint64_t i = 0; i < tries && !HasFailure(); ++i) {
     const int leader = AwaitLeader();
     const int other = leader % 3 + 1;
@@ -55,14 +55,11 @@ TEST_F(FailoverTest, CtrlCHandsTheLeadershipOver) {
     const auto pressed = Clock::now();
     cluster_.replica(leader).Signal(SIGINT);
     cluster_.replica(other).Type(message);
-    if (!cluster_.AwaitUpdate(other, message, Scaled(seconds(1)))) {
-      // One that was itself restarted a moment ago may not be dialled again for up to 1.5 s.
-      ++late;
-      EXPECT_TRUE(cluster_.AwaitUpdate(other, message, Scaled(seconds(2))))
-          << "leader " << leader << ":\n"
-          << cluster_.replica(leader).err().Tail() << "typed at " << other << ":\n"
-          << cluster_.replica(other).err().Tail();
-    }
+    EXPECT_TRUE(cluster_.AwaitUpdate(other, message, Scaled(seconds(1))))
+        << "leader " << leader << ":\n"
+        << cluster_.replica(leader).err().Tail() << "typed at " << other << ":\n"
+        << cluster_.replica(other).err().Tail();
+    longest = std::max(longest, Seconds(Clock::now() - pressed));
     const auto ending = cluster_.replica(leader).AwaitEnd(kLongWait);
     EXPECT_LT(Seconds(Clock::now() - pressed), 2.0);
     ASSERT_TRUE(ending);
@@ -70,8 +67,7 @@ TEST_F(FailoverTest, CtrlCHandsTheLeadershipOver) {
     cluster_.AwaitEnd(leader);
     cluster_.Start(leader);
   }
-  std::cout << late << " of " << tries << " lines waited for more than 1 s\n";
-  ExpectFew(late, tries);
+  std::cout << "the slowest of " << tries << " lines took " << longest << " s\n";
 }
 
 TEST_F(FailoverTest, ALineWaitsForTheElectionAfterKill) {
