@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "drumbeat/error.h"
 
@@ -94,6 +95,9 @@ class Kv {
   virtual Result<std::optional<std::string>> LastKey(Space space, const KeyRange& range) = 0;
 
   virtual Result<std::unique_ptr<KvBulk>> NewBulk() = 0;
+  /// The least key of each run in `range` that entered Space::kImages, in no order; some may be
+  /// gone by now. Damage to what is stored under a key does not hide it, nor any other.
+  virtual std::vector<std::string> RunKeys(const KeyRange& range) = 0;
   /// Deletes `range` and gives its room back. Neither atomic nor durable; cursors are not
   /// disturbed.
   virtual Result<void> Drop(Space space, const KeyRange& range) = 0;

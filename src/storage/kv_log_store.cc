@@ -2,6 +2,7 @@
 #include "storage/kv_log_store.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "logging/logger.h"
@@ -27,14 +28,9 @@ KvLogStore::~KvLogStore() = default;
 
 // -- Errors --------------------------------------------------------------------------------------
 
-Error KvLogStore::InContext(const ReplicaRef& replica, const Error& error) const {
-  return Error{.code = error.code,
-               .message = "the log of " + logging::Name(replica) + " in " + core_->kv->name() +
-                          " cannot be used: " + Advised(error.text(), kReplicaAdvice)};
-}
-
 Error KvLogStore::Damaged(const ReplicaRef& replica, std::string_view what) const {
-  return InContext(replica, Error{.code = ErrorCode::kDamaged, .message = std::string(what)});
+  return LogUnusable(*core_->kv, replica,
+                     Error{.code = ErrorCode::kDamaged, .message = std::string(what)});
 }
 
 // -- Loading -------------------------------------------------------------------------------------
@@ -51,8 +47,9 @@ Result<std::shared_ptr<KvLogStore::ReplicaLog>> KvLogStore::Find(const ReplicaRe
     const base::MutexLock lock(log->mutex);
     if (log->loaded) return log;
   }
+  if (Result<void> fit = core_->damaged.Check(replica); !fit) return std::unexpected(fit.error());
   if (Result<void> loaded = LoadInto(replica, *log); !loaded) {
-    return std::unexpected(InContext(replica, loaded.error()));
+    return std::unexpected(LogUnusable(*core_->kv, replica, loaded.error()));
   }
   return log;
 }
@@ -63,13 +60,13 @@ Result<void> KvLogStore::LoadInto(const ReplicaRef& replica, ReplicaLog& log) {
     const base::MutexLock lock(log.mutex);
     if (log.loaded) return {};
   }
-  const Key key = StateKey(StateKind::kLog, replica);
-  const Result<std::optional<base::Bytes>> value = core_->kv->Get(Space::kState, key);
+  const auto value = ReadState(*core_->kv, StateKind::kLog, replica);
   if (!value) return std::unexpected(value.error());
   LogState state;
   RecordMap records;
   if (value->has_value()) {
-    const Result<LogState> decoded = DecodeLogState(key, (*value)->view());
+    const Result<LogState> decoded =
+        DecodeLogState(StateKey(StateKind::kLog, replica), (*value)->view());
     if (!decoded) return std::unexpected(decoded.error());
     state = *decoded;
   }
@@ -274,7 +271,7 @@ Result<void> KvLogStore::CutThrough(const ReplicaRef& replica, Index index) {
     last_to_go = log.records.Find(prefix.end - 1, state.last);
   }
   const Result<Term> term = TermOfLast(replica, last_to_go);
-  if (!term) return std::unexpected(InContext(replica, term.error()));
+  if (!term) return std::unexpected(LogUnusable(*core_->kv, replica, term.error()));
 
   const std::unique_ptr<KvBatch> batch = core_->kv->NewBatch();
   batch->DeleteRange(Space::kEntries, EntryKeys(replica, state.cut + 1, prefix.end).range());
@@ -327,14 +324,14 @@ Result<std::vector<raft::Entry>> KvLogStore::Read(const ReplicaRef& replica, Ind
     }
     const Key key = EntryKey(replica, place.first);
     const Result<std::optional<base::Bytes>> value = core_->kv->Get(Space::kEntries, key);
-    if (!value) return std::unexpected(InContext(replica, value.error()));
+    if (!value) return std::unexpected(LogUnusable(*core_->kv, replica, value.error()));
     if (!*value) return std::unexpected(Damaged(replica, "a record is missing"));
     const Result<Record> record = CheckRecord(key, (*value)->view());
-    if (!record) return std::unexpected(InContext(replica, record.error()));
+    if (!record) return std::unexpected(LogUnusable(*core_->kv, replica, record.error()));
     const Index stop = std::min(end, place.end);
     const Result<bool> more =
         UnpackEntries(**value, *record, place.first, next, stop, max_bytes, size, entries);
-    if (!more) return std::unexpected(InContext(replica, more.error()));
+    if (!more) return std::unexpected(LogUnusable(*core_->kv, replica, more.error()));
     if (!*more) break;
     next = stop;
   }
@@ -345,6 +342,7 @@ Result<std::vector<raft::Entry>> KvLogStore::Read(const ReplicaRef& replica, Ind
 
 Result<void> KvLogStore::SaveBootstrap(const ReplicaRef& replica, const codec::Bootstrap& record) {
   if (Result<void> open = core_->fence.Check(); !open) return open;
+  if (Result<void> fit = core_->damaged.Check(replica); !fit) return fit;
   const Key key = StateKey(StateKind::kBootstrap, replica);
   std::string value;
   BeginValue(value);
@@ -359,27 +357,33 @@ Result<void> KvLogStore::SaveBootstrap(const ReplicaRef& replica, const codec::B
 }
 
 Result<std::optional<codec::Bootstrap>> KvLogStore::LoadBootstrap(const ReplicaRef& replica) {
-  const Key key = StateKey(StateKind::kBootstrap, replica);
-  const Result<std::optional<base::Bytes>> value = core_->kv->Get(Space::kState, key);
-  if (!value) return std::unexpected(value.error());
+  if (Result<void> fit = core_->damaged.Check(replica); !fit) return std::unexpected(fit.error());
+  const auto value = ReadState(*core_->kv, StateKind::kBootstrap, replica);
+  if (!value) return std::unexpected(LogUnusable(*core_->kv, replica, value.error()));
   if (!*value) return std::nullopt;
-  const Result<std::string_view> body = OpenValue(key, (*value)->view());
-  if (!body) return std::unexpected(InContext(replica, body.error()));
-  Result<codec::Bootstrap> record = codec::DecodeBootstrap(*body);
+  const Key key = StateKey(StateKind::kBootstrap, replica);
+  Result<codec::Bootstrap> record = codec::DecodeBootstrap(*OpenValue(key, (*value)->view()));
   if (!record) return std::unexpected(Damaged(replica, record.error().text()));
   return std::move(*record);
 }
 
+// What cannot be read is known to the witness: damage to one replica is no matter of the others.
 Result<std::vector<ReplicaRef>> KvLogStore::List() {
+  std::set<ReplicaRef> replicas;
+  for (const auto& [replica, line] : core_->witness->lines()) {
+    if (line.bootstrapped) replicas.insert(replica);
+  }
   const KeyPair keys = StateKeys(StateKind::kBootstrap);
   const std::unique_ptr<KvCursor> cursor = core_->kv->Scan(Space::kState, keys.range());
-  std::vector<ReplicaRef> replicas;
   for (; cursor->Valid(); cursor->Next()) {
     const std::optional<ReplicaRef> replica = ParseStateKey(cursor->key());
-    if (replica) replicas.push_back(*replica);
+    if (replica) replicas.insert(*replica);
   }
-  if (Result<void> status = cursor->status(); !status) return std::unexpected(status.error());
-  return replicas;
+  const Result<void> status = cursor->status();
+  if (!status && status.error().code != ErrorCode::kDamaged) {
+    return std::unexpected(status.error());
+  }
+  return std::vector<ReplicaRef>(replicas.begin(), replicas.end());
 }
 
 Result<void> KvLogStore::Remove(const ReplicaRef& replica) {
@@ -404,6 +408,7 @@ Result<void> KvLogStore::Remove(const ReplicaRef& replica) {
     const base::MutexLock lock(mutex_);
     logs_.erase(replica);
   }
+  core_->damaged.Forget(replica);
   const Witness::Note note{.replica = replica, .removed = true};
   const Result<void> raised = core_->fence.Pass(core_->witness->Raise({&note, 1}));
   if (!raised) return raised;
@@ -411,13 +416,10 @@ Result<void> KvLogStore::Remove(const ReplicaRef& replica) {
 }
 
 Result<bool> KvLogStore::WasRemoved(const ReplicaRef& replica) {
-  const Key key = StateKey(StateKind::kRemoved, replica);
-  const Result<std::optional<base::Bytes>> value = core_->kv->Get(Space::kState, key);
-  if (!value) return std::unexpected(value.error());
-  if (!*value) return false;
-  const Result<std::string_view> body = OpenValue(key, (*value)->view());
-  if (!body) return std::unexpected(InContext(replica, body.error()));
-  return true;
+  if (Result<void> fit = core_->damaged.Check(replica); !fit) return std::unexpected(fit.error());
+  const auto mark = ReadState(*core_->kv, StateKind::kRemoved, replica);
+  if (!mark) return std::unexpected(LogUnusable(*core_->kv, replica, mark.error()));
+  return mark->has_value();
 }
 
 }  // namespace drumbeat::storage

@@ -89,7 +89,6 @@ class KvLogStore : public LogStore {
 
   Result<Term> TermOfLast(const ReplicaRef& replica, const RecordMap::Place& place);
   Error Damaged(const ReplicaRef& replica, std::string_view what) const;
-  Error InContext(const ReplicaRef& replica, const Error& error) const;
 
   const std::shared_ptr<StoreCore> core_;
 

@@ -30,11 +30,11 @@ Result<std::unique_ptr<KvSnapshotStore>> KvSnapshotStore::Open(std::shared_ptr<S
 // A removed replica's images go after its log did; a crash in between is no loss.
 Result<void> KvSnapshotStore::CheckWitness() {
   for (const auto& [replica, line] : core_->witness->lines()) {
+    if (!core_->damaged.Check(replica)) continue;
     const Result<bool> removed = IsRemoved(replica);
     if (!removed) return std::unexpected(removed.error());
     const base::MutexLock lock(mutex_);
-    const Images& images = images_[replica];
-    if (*removed || images.damage || line.image <= images.entering) continue;
+    if (*removed || line.image <= images_[replica].entering) continue;
     const std::string what = "its snapshot at " + std::to_string(line.image.value());
     return Fail(ErrorCode::kDamaged, LostState(core_->kv->name(), replica, what));
   }
@@ -42,58 +42,73 @@ Result<void> KvSnapshotStore::CheckWitness() {
 }
 
 Result<bool> KvSnapshotStore::IsRemoved(const ReplicaRef& replica) {
-  const auto mark = core_->kv->Get(Space::kState, StateKey(StateKind::kRemoved, replica));
-  if (!mark) return std::unexpected(mark.error());
+  const auto mark = ReadState(*core_->kv, StateKind::kRemoved, replica);
+  if (!mark) return std::unexpected(LogUnusable(*core_->kv, replica, mark.error()));
   return mark->has_value();
 }
 
-// Normally there is one of each replica; a crash or a failed drop leaves older ones behind.
+void KvSnapshotStore::Damaged(const ReplicaRef& replica, const Error& error) {
+  core_->damaged.Add(replica, Error{.code = error.code,
+                                    .message = Name(replica) + " cannot be used: its record: " +
+                                               Advised(error.text(), kReplicaAdvice)});
+}
+
+// Normally there is one of each replica; a crash or a failed drop leaves older ones behind. Each
+// record is read by its name, so that a bad one hides no other.
 Result<void> KvSnapshotStore::FindImages() {
-  const KeyPair all = ImageRecordKeys();
-  const std::unique_ptr<KvCursor> cursor = core_->kv->Scan(Space::kImages, all.range());
-  for (; cursor->Valid(); cursor->Next()) {
-    const std::optional<ImageName> name = ParseImageRecordKey(cursor->key());
+  std::map<ReplicaRef, std::vector<Held>> all;
+  for (const std::string& key : core_->kv->RunKeys(ImageRecordKeys().range())) {
+    const std::optional<ImageName> name = ParseImageRecordKey(key);
     if (!name) {
       const std::string text = core_->kv->name() + " is damaged: a strange key among its images";
       return Fail(ErrorCode::kDamaged, Advised(text, kHostAdvice));
     }
     next_number_ = std::max(next_number_.load(), name->number + 1);
-    Result<void> taken = Found(*name, DecodeImageRecord(cursor->key(), cursor->value()));
-    if (!taken) return taken;
+    std::vector<Held>& images = all[name->replica];
+    const Result<std::optional<base::Bytes>> value = core_->kv->Get(Space::kImages, key);
+    if (value && !*value) continue;
+    Result<ImageRecord> image =
+        value ? DecodeImageRecord(key, (*value)->view()) : std::unexpected(value.error());
+    if (image) {
+      images.push_back({.number = name->number, .image = std::move(*image)});
+    } else if (image.error().code == ErrorCode::kNewerFormat) {
+      return std::unexpected(image.error());
+    } else {
+      Damaged(name->replica, image.error());
+    }
   }
-  return cursor->status();
+  for (auto& [replica, images] : all) {
+    if (Result<void> found = Found(replica, std::move(images)); !found) return found;
+  }
+  return {};
 }
 
-Result<void> KvSnapshotStore::Found(const ImageName& name, Result<ImageRecord> image) {
-  const Result<bool> removed = IsRemoved(name.replica);
-  if (!removed) return std::unexpected(removed.error());
-  if (*removed) return Drop(name);
-  std::optional<std::uint64_t> superseded;
-  {
-    const base::MutexLock lock(mutex_);
-    Images& images = images_[name.replica];
-    if (!image) {
-      images.damage = Error{.code = image.error().code,
-                            .message = Name(name.replica) + " cannot be used: " +
-                                       Advised(image.error().text(), kReplicaAdvice)};
-      return {};
-    }
-    const Index index = image->record.index;
-    if (index <= images.entering) {
-      superseded = name.number;
-    } else {
-      if (images.newest) superseded = images.newest->number;
-      images.newest = Held{.number = name.number, .image = std::move(*image)};
-      images.entering = index;
-    }
+Result<void> KvSnapshotStore::Found(const ReplicaRef& replica, std::vector<Held> images) {
+  const Result<bool> removed = IsRemoved(replica);
+  if (!removed) core_->damaged.Add(replica, removed.error());
+  if (removed && *removed) {
+    // Damaged or not: it will never be needed.
+    core_->damaged.Forget(replica);
+    return DropAll(replica);
   }
-  return superseded ? Drop({name.replica, *superseded}) : Result<void>();
+  if (images.empty() || !core_->damaged.Check(replica)) return {};
+  const auto newest = std::ranges::max_element(
+      images, {}, [](const Held& held) { return held.image.record.index; });
+  for (const Held& held : images) {
+    if (held.number == newest->number) continue;
+    if (Result<void> dropped = Drop({replica, held.number}); !dropped) return dropped;
+  }
+  const base::MutexLock lock(mutex_);
+  images_[replica].entering = newest->image.record.index;
+  images_[replica].newest = std::move(*newest);
+  return {};
 }
 
 // -- Writing -------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<SnapshotSink>> KvSnapshotStore::Create(const ReplicaRef& replica) {
   if (Result<void> open = core_->fence.Check(); !open) return std::unexpected(open.error());
+  if (Result<void> fit = core_->damaged.Check(replica); !fit) return std::unexpected(fit.error());
   Result<std::unique_ptr<KvBulk>> bulk = core_->kv->NewBulk();
   if (!bulk) return std::unexpected(bulk.error());
   const ImageName name{replica, next_number_.fetch_add(1)};
@@ -108,7 +123,6 @@ Result<void> KvSnapshotStore::Enter(const ImageName& name, const ImageRecord& im
   {
     const base::MutexLock lock(mutex_);
     Images& images = images_[replica];
-    if (images.damage) return std::unexpected(*images.damage);
     if (index <= images.entering) {
       return Fail(ErrorCode::kNothingToDo,
                   "there is a snapshot at " + std::to_string(images.entering.value()) + " already");
@@ -161,6 +175,10 @@ Result<void> KvSnapshotStore::Remove(const ReplicaRef& replica) {
     const base::MutexLock lock(mutex_);
     images_.erase(replica);
   }
+  return DropAll(replica);
+}
+
+Result<void> KvSnapshotStore::DropAll(const ReplicaRef& replica) {
   const Result<void> dropped =
       core_->fence.Pass(core_->kv->Drop(Space::kImages, ChunkKeys(replica).range()));
   if (!dropped) return dropped;
@@ -170,16 +188,17 @@ Result<void> KvSnapshotStore::Remove(const ReplicaRef& replica) {
 // -- Reading -------------------------------------------------------------------------------------
 
 Result<std::optional<raft::SnapshotRecord>> KvSnapshotStore::Newest(const ReplicaRef& replica) {
+  if (Result<void> fit = core_->damaged.Check(replica); !fit) return std::unexpected(fit.error());
   const base::MutexLock lock(mutex_);
   const auto found = images_.find(replica);
   if (found == images_.end()) return std::nullopt;
-  if (found->second.damage) return std::unexpected(*found->second.damage);
   if (!found->second.newest) return std::nullopt;
   return found->second.newest->image.record;
 }
 
 Result<std::unique_ptr<SnapshotReader>> KvSnapshotStore::Open(const ReplicaRef& replica,
                                                               Index index) {
+  if (Result<void> fit = core_->damaged.Check(replica); !fit) return std::unexpected(fit.error());
   ImageReader::Source source{.image = {replica, 0}, .name = Name(replica)};
   {
     const base::MutexLock lock(mutex_);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/mutex.h"
 #include "storage/image_record.h"
@@ -19,7 +20,8 @@ namespace drumbeat::storage {
 /// The snapshot store's logic over ordered keys and values; FORMATS.md has its records.
 class KvSnapshotStore : public SnapshotStore {
  public:
-  /// Finds the newest image of every replica and drops all others.
+  /// Finds the newest image of every replica and drops all others, but for those of a replica that
+  /// is damaged, or of which an image's record is: nobody knows which of them is the newest.
   static Result<std::unique_ptr<KvSnapshotStore>> Open(std::shared_ptr<StoreCore> core);
 
   Result<std::unique_ptr<SnapshotSink>> Create(const ReplicaRef& replica) override;
@@ -37,19 +39,18 @@ class KvSnapshotStore : public SnapshotStore {
   };
   struct Images {
     std::optional<Held> newest;
-    /// Set when an image is there that cannot be read: nobody knows whether it is the newest.
-    std::optional<Error> damage;
     /// Greatest index that is entering or has entered.
     Index entering;
   };
 
   explicit KvSnapshotStore(std::shared_ptr<StoreCore> core) : core_(std::move(core)) {}
   Result<void> FindImages();
-  /// Takes an image that was found in, and drops what it or the newer one replaces.
-  Result<void> Found(const ImageName& name, Result<ImageRecord> image);
+  Result<void> Found(const ReplicaRef& replica, std::vector<Held> images);
   Result<void> CheckWitness();
   Result<bool> IsRemoved(const ReplicaRef& replica);
+  void Damaged(const ReplicaRef& replica, const Error& error);
   Result<void> Drop(const ImageName& image);
+  Result<void> DropAll(const ReplicaRef& replica);
   std::string Name(const ReplicaRef& replica) const;
 
   const std::shared_ptr<StoreCore> core_;

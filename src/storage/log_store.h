@@ -46,6 +46,8 @@ struct StoredLog {
 /// Failure: an error of a writing function is kWriteFailed: what it wrote may or may not be there,
 /// so the replicas that it named must stop. After the first one every later write fails too: a
 /// failed sync is final, nothing is retried. kDamaged from a reading function stops that replica.
+/// A replica of which something could not be read when the store was opened gets the error of that
+/// from every function but Remove, and nothing of it is changed.
 class LogStore {
  public:
   virtual ~LogStore() = default;
@@ -69,7 +71,7 @@ class LogStore {
   virtual Result<void> SaveBootstrap(const ReplicaRef& replica, const codec::Bootstrap& record) = 0;
   virtual Result<std::optional<codec::Bootstrap>> LoadBootstrap(const ReplicaRef& replica) = 0;
 
-  /// All replicas with a bootstrap record.
+  /// All replicas with a bootstrap record, be it damaged.
   virtual Result<std::vector<ReplicaRef>> List() = 0;
 
   /// Deletes everything of `replica` and leaves a mark that it was removed for ever. Syncs.

@@ -217,6 +217,16 @@ class MemoryKv : public Kv {
     return std::make_unique<MemoryBulk>(disk_, epoch_);
   }
 
+  std::vector<std::string> RunKeys(const KeyRange& range) override {
+    const base::MutexLock lock(disk_->mutex_);
+    const MemoryDisk::Table& table = disk_->now_[static_cast<std::size_t>(Space::kImages)];
+    std::vector<std::string> keys;
+    for (auto at = table.lower_bound(range.begin); at != table.lower_bound(range.end); ++at) {
+      keys.push_back(at->first);
+    }
+    return keys;
+  }
+
   Result<void> Drop(Space space, const KeyRange& range) override {
     MemoryBatch batch;
     batch.DeleteRange(space, range);

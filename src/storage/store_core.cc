@@ -5,28 +5,36 @@
 #include "storage/advice.h"
 #include "storage/keys.h"
 #include "storage/replica_log.h"
+#include "storage/sealed_value.h"
 
 namespace drumbeat::storage {
 namespace {
 
+std::string_view NameOf(StateKind kind) {
+  switch (kind) {
+    case StateKind::kBootstrap: return "the record of its first start";
+    case StateKind::kLog: return "its log state";
+    case StateKind::kRemoved: return "the mark of its removal";
+  }
+  return "";
+}
+
 /// What was acknowledged of a replica and is not there; empty if nothing is missing.
 Result<std::string> WhatIsMissing(Kv& kv, const ReplicaRef& replica, const WitnessLine& line) {
-  const auto get = [&](StateKind kind) { return kv.Get(Space::kState, StateKey(kind, replica)); };
-  const auto removed = get(StateKind::kRemoved);
+  const auto removed = ReadState(kv, StateKind::kRemoved, replica);
   if (!removed) return std::unexpected(removed.error());
   if (removed->has_value()) return {};
   if (line.removed) return "its removal";
 
-  const auto bootstrap = get(StateKind::kBootstrap);
+  const auto bootstrap = ReadState(kv, StateKind::kBootstrap, replica);
   if (!bootstrap) return std::unexpected(bootstrap.error());
   if (line.bootstrapped && !bootstrap->has_value()) return "how it was started";
 
-  const Key key = StateKey(StateKind::kLog, replica);
-  const auto value = kv.Get(Space::kState, key);
+  const auto value = ReadState(kv, StateKind::kLog, replica);
   if (!value) return std::unexpected(value.error());
   LogState state;
   if (value->has_value()) {
-    Result<LogState> decoded = DecodeLogState(key, (*value)->view());
+    Result<LogState> decoded = DecodeLogState(StateKey(StateKind::kLog, replica), (*value)->view());
     if (!decoded) return std::unexpected(decoded.error());
     state = *decoded;
   }
@@ -59,20 +67,38 @@ Result<void> WriteFence::Pass(const Result<void>& written) {
   return Fail(ErrorCode::kWriteFailed, std::string(written.error().text()));
 }
 
+Result<std::optional<base::Bytes>> ReadState(Kv& kv, StateKind kind, const ReplicaRef& replica) {
+  const auto fail = [&](const Error& error) {
+    return Fail(error.code, std::string(NameOf(kind)) + ": " + std::string(error.text()));
+  };
+  const Key key = StateKey(kind, replica);
+  Result<std::optional<base::Bytes>> value = kv.Get(Space::kState, key);
+  if (!value) return fail(value.error());
+  if (!*value) return value;
+  if (const auto body = OpenValue(key, (*value)->view()); !body) return fail(body.error());
+  return value;
+}
+
+Error LogUnusable(const Kv& kv, const ReplicaRef& replica, const Error& error) {
+  return Error{.code = error.code,
+               .message = "the log of " + logging::Name(replica) + " in " + kv.name() +
+                          " cannot be used: " + Advised(error.text(), kReplicaAdvice)};
+}
+
 std::string LostState(const std::string& where, const ReplicaRef& replica, std::string_view what) {
   return "the log store in " + where + " lost acknowledged state: " + std::string(what) + " of " +
          logging::Name(replica) + " is not there" + std::string(kHostAdvice);
 }
 
-Result<void> CheckLogs(const StoreCore& core) {
+Result<void> CheckLogs(StoreCore& core) {
   for (const auto& [replica, line] : core.witness->lines()) {
     const Result<std::string> missing = WhatIsMissing(*core.kv, replica, line);
     if (!missing) {
-      return Fail(missing.error().code,
-                  "the state of " + logging::Name(replica) + " in " + core.kv->name() +
-                      " cannot be read: " + Advised(missing.error().text(), kHostAdvice));
-    }
-    if (!missing->empty()) {
+      const Error error = LogUnusable(*core.kv, replica, missing.error());
+      // Who wrote one record wrote all that followed.
+      if (error.code == ErrorCode::kNewerFormat) return std::unexpected(error);
+      core.damaged.Add(replica, error);
+    } else if (!missing->empty()) {
       return Fail(ErrorCode::kDamaged, LostState(core.kv->name(), replica, *missing));
     }
   }

@@ -3,12 +3,16 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "drumbeat/error.h"
 
+#include "base/bytes.h"
 #include "base/mutex.h"
+#include "storage/damaged_replicas.h"
+#include "storage/keys.h"
 #include "storage/kv.h"
 #include "storage/witness.h"
 
@@ -35,12 +39,20 @@ struct StoreCore {
   std::unique_ptr<Kv> kv;
   std::unique_ptr<Witness> witness;
   WriteFence fence;
+  DamagedReplicas damaged;
 };
 
+/// A whole record of `replica` in Space::kState; nothing when it is not there. An error names it.
+Result<std::optional<base::Bytes>> ReadState(Kv& kv, StateKind kind, const ReplicaRef& replica);
+
+/// `error` with whose log it keeps from use, where, and what to do.
+Error LogUnusable(const Kv& kv, const ReplicaRef& replica, const Error& error);
 /// The text of kDamaged when `what` of `replica` was acknowledged and is not there.
 std::string LostState(const std::string& where, const ReplicaRef& replica, std::string_view what);
 
-/// Whether the database holds the logs that its witness has seen acknowledged; kDamaged if not.
-Result<void> CheckLogs(const StoreCore& core);
+/// Whether the database holds the logs that its witness has seen acknowledged. A record that cannot
+/// be read makes its replica one of core.damaged. One that is gone, or older than it was, does not
+/// go alone: with it went what all replicas wrote after it, and the host is refused (kDamaged).
+Result<void> CheckLogs(StoreCore& core);
 
 }  // namespace drumbeat::storage

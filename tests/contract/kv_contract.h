@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -135,6 +136,23 @@ TEST_P(KvContract, ABulkEntersAtOnceOrNotAtAll) {
               Pairs({{"a", "1"}, {"b", "2"}, {"c", std::string(100'000, 'c')}}));
     Reopen();
   }
+}
+
+TEST_P(KvContract, RunsAreKnownByTheirLeastKeys) {
+  const auto bulk = kv_->NewBulk().value();
+  for (const char* key : {"b", "d", "a"}) {
+    ASSERT_TRUE(bulk->Add(key, "value").has_value());
+    ASSERT_TRUE(bulk->EndRun().has_value());
+  }
+  ASSERT_TRUE(bulk->Commit().has_value());
+  for (int round = 0; round < 2; ++round) {
+    std::vector<std::string> keys = kv_->RunKeys({"a", "d"});
+    std::sort(keys.begin(), keys.end());
+    EXPECT_EQ(keys, std::vector<std::string>({"a", "b"}));
+    Reopen();
+  }
+  ASSERT_TRUE(kv_->Drop(Space::kImages, {"a", "c"}).has_value());
+  EXPECT_EQ(kv_->RunKeys({"", "~"}), std::vector<std::string>({"d"}));
 }
 
 TEST_P(KvContract, WhatWasDroppedMayEnterAgain) {

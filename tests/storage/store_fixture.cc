@@ -59,19 +59,26 @@ Result<Stores> OpenStores(const std::filesystem::path& directory) {
   return OpenRocksDbStores({.directory = directory, .memory_bytes = 4u << 20}, NoLogger());
 }
 
+Result<std::string> Describe(Stores& stores, const ReplicaRef& replica) {
+  const auto bootstrap = stores.log->LoadBootstrap(replica);
+  if (!bootstrap) return Pass(bootstrap.error());
+  const auto log = DescribeLog(*stores.log, replica);
+  if (!log) return log;
+  const auto snapshot = DescribeSnapshot(*stores.snapshots, replica);
+  if (!snapshot) return snapshot;
+  return std::to_string(replica.shard.value()) + "/" + std::to_string(replica.replica.value()) +
+         ": " + (*bootstrap ? codec::EncodeBootstrap(**bootstrap) : "never started") + *log +
+         *snapshot;
+}
+
 Result<std::string> Describe(Stores& stores) {
   std::string text;
   const auto listed = stores.log->List();
   if (!listed) return Pass(listed.error());
   for (const ReplicaRef& replica : *listed) {
-    const auto bootstrap = stores.log->LoadBootstrap(replica);
-    if (!bootstrap) return Pass(bootstrap.error());
-    const auto log = DescribeLog(*stores.log, replica);
-    if (!log) return log;
-    const auto snapshot = DescribeSnapshot(*stores.snapshots, replica);
-    if (!snapshot) return snapshot;
-    text += std::to_string(replica.shard.value()) + "/" + std::to_string(replica.replica.value()) +
-            ": " + codec::EncodeBootstrap(**bootstrap) + *log + *snapshot;
+    const auto described = Describe(stores, replica);
+    if (!described) return described;
+    text += *described;
   }
   const auto removed = stores.log->WasRemoved(Replica(99, 1));
   if (!removed) return Pass(removed.error());

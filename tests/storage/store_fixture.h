@@ -17,6 +17,8 @@ Result<Stores> OpenStores(const std::filesystem::path& directory);
 /// Everything that the stores hold, as text: equal texts mean equal states. An error of any read is
 /// returned as it is.
 Result<std::string> Describe(Stores& stores);
+/// What they hold of one replica.
+Result<std::string> Describe(Stores& stores, const ReplicaRef& replica);
 
 /// The same, of a folder. Errors of opening are returned as they are.
 Result<std::string> DescribeFolder(const std::filesystem::path& directory);
