@@ -85,12 +85,20 @@ class NodeHost {
   /// EventListener::ReplicaReady). Blocks on the disk.
   /// Errors: kInvalidArgument, kInvalidAddress; kShardAlreadyExists; kBootstrapMismatch: join or
   /// members contradict the first start, or this folder holds another replica of the shard;
-  /// kReplicaRemoved; kDamaged, kReplicaFailed: what is stored of it cannot be trusted.
+  /// kReplicaRemoved; kDamaged, kReplicaFailed: what is stored of it cannot be trusted. Nothing of
+  /// it is changed, and it cannot be started before RemoveData; the host's other replicas go on.
   Result<void> StartReplica(const StartOptions& options, StateMachineFactory factory,
                             const ReplicaConfig& config);
   /// Stops the replica of `shard`; completes once it is gone and may be started again. Not a
   /// membership change: to the others it just falls silent.
   Request<void> StopShard(ShardId shard);
+  /// Deletes all that is stored of a stopped replica, damaged or not, for ever: its id cannot be
+  /// started here again, another one of the shard can. Remove it from its shard first: as a member
+  /// it may have voted, and nobody would know any more. Blocks on the disk.
+  /// Errors: kClosed, kHostFailed, kInvalidArgument; kShardAlreadyExists: a replica of the shard
+  /// runs here, or is still stopping; kNotFound: nothing is stored of it. kWriteFailed ends the
+  /// host.
+  Result<void> RemoveData(ShardId shard, ReplicaId replica);
 
   /// Replicates `command`; the request completes once this process's replica has applied it.
   ///

@@ -176,20 +176,21 @@ void Host::Tick() {
 
 // -- Life of a replica ----------------------------------------------------------------------------
 
+Result<void> Host::MayUseData(ShardId shard) const {
+  if (closing_.load()) return drumbeat::Fail(ErrorCode::kClosed);
+  const std::shared_lock lock(mutex_);
+  if (failure_) return std::unexpected(*failure_);
+  if (!shards_.contains(shard)) return {};
+  return drumbeat::Fail(ErrorCode::kShardAlreadyExists,
+                        "a replica of this shard runs here, or is still stopping");
+}
+
 Result<void> Host::StartReplica(const StartOptions& options, const StateMachineFactory& factory,
                                 const ReplicaConfig& config) {
   if (Result<void> valid = config.Validate(); !valid) return valid;
   if (!factory) return drumbeat::Fail(ErrorCode::kInvalidArgument, "there is no factory");
   const std::lock_guard start_lock(start_mutex_);
-  if (closing_.load()) return drumbeat::Fail(ErrorCode::kClosed);
-  {
-    const std::shared_lock lock(mutex_);
-    if (failure_) return std::unexpected(*failure_);
-    if (shards_.contains(config.shard_id)) {
-      return drumbeat::Fail(ErrorCode::kShardAlreadyExists,
-                            "a replica of this shard runs here, or is still stopping");
-    }
-  }
+  if (Result<void> may = MayUseData(config.shard_id); !may) return may;
   ReplicaStarter starter(*parts_.stores.log, *parts_.stores.snapshots, config_.raft_address);
   Result<ReplicaStart> start = starter.Prepare(options, config);
   if (!start) return std::unexpected(start.error());
@@ -250,6 +251,26 @@ Request<void> Host::StopShard(ShardId shard) {
   replica->state().End(Life::kStopping, {ErrorCode::kClosed, "the replica is stopping"});
   replica->Notify();
   return request;
+}
+
+Result<void> Host::RemoveData(const ReplicaRef& replica) {
+  if (!replica.replica) {
+    return drumbeat::Fail(ErrorCode::kInvalidArgument, "replica ids are at least 1");
+  }
+  const std::lock_guard start_lock(start_mutex_);
+  if (Result<void> may = MayUseData(replica.shard); !may) return may;
+  const Result<std::vector<ReplicaRef>> known = parts_.stores.log->List();
+  if (!known) return std::unexpected(known.error());
+  if (std::ranges::find(*known, replica) == known->end()) {
+    return drumbeat::Fail(ErrorCode::kNotFound,
+                          "nothing is stored of " + logging::Name(replica) + " here");
+  }
+  // The log first, with the mark: a start that finds it drops what a crash has left of the rest.
+  Result<void> removed = parts_.stores.log->Remove(replica);
+  if (removed) removed = parts_.stores.snapshots->Remove(replica);
+  if (!removed && removed.error().code == ErrorCode::kWriteFailed) Fail(removed.error());
+  if (removed) parts_.logger.Info("removed the data of " + logging::Name(replica));
+  return removed;
 }
 
 // -- Small parts ----------------------------------------------------------------------------------

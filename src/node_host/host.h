@@ -57,6 +57,7 @@ class Host : private transport::TransportHandler {
   Result<void> StartReplica(const StartOptions& options, const StateMachineFactory& factory,
                             const ReplicaConfig& config);
   Request<void> StopShard(ShardId shard);
+  Result<void> RemoveData(const ReplicaRef& replica);
 
   Request<ApplyResult> Propose(ShardId shard, const Session& session, std::string_view command,
                                std::chrono::milliseconds timeout);
@@ -103,6 +104,8 @@ class Host : private transport::TransportHandler {
   ReplicaPtr Find(ShardId shard) const;
   /// The replica, if it can serve a request now.
   Result<ReplicaPtr> Serving(ShardId shard) const;
+  /// Whether nothing of the shard runs here and its data may be used; under start_mutex_.
+  Result<void> MayUseData(ShardId shard) const;
   std::vector<ReplicaPtr> AllReplicas() const;
   ReplicaInfo InfoOf(const Replica& replica) const;
 
@@ -135,7 +138,7 @@ class Host : private transport::TransportHandler {
   std::optional<Services> services_;
   SnapshotReceiver snapshot_receiver_;
 
-  /// Serialises StartReplica calls.
+  /// Serialises StartReplica and RemoveData calls.
   std::mutex start_mutex_;
   mutable std::shared_mutex mutex_;
   /// Guarded by mutex_, as is what follows:

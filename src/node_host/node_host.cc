@@ -112,6 +112,10 @@ Result<void> NodeHost::StartReplica(const StartOptions& options, StateMachineFac
 
 Request<void> NodeHost::StopShard(ShardId shard) { return impl_->host->StopShard(shard); }
 
+Result<void> NodeHost::RemoveData(ShardId shard, ReplicaId replica) {
+  return impl_->host->RemoveData({shard, replica});
+}
+
 Request<ApplyResult> NodeHost::Propose(ShardId shard, const Session& session,
                                        std::string_view command,
                                        std::chrono::milliseconds timeout) {
