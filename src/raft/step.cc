@@ -194,9 +194,15 @@ bool Core::SettleHigherTerm(Sender sender, const M& message) {
 // for ever: followers that check for a quorum do not raise their voice, and a witness, which some
 // removed replica drew into a newer term, never does. Dragonboat answers only with its quorum check
 // or pre-votes on, but understands the answer always.
+//
+// So does a candidate, where no leader will tell it. Else two could miss each other for ever: the
+// one that should win counts its terms up behind one that does not yet know it as a member. A
+// replica with a leader keeps quiet, so that whom that one does not reach does not come back to
+// disturb it.
 template <class M>
 void Core::AnswerLowerTerm(Sender sender) {
-  if (kSpeaksAsLeader<M> || kIsOneOf<M, RequestPreVote>) Send(sender.id, NoOp{});
+  const bool campaigns = kIsOneOf<M, RequestVote> && !leader_;
+  if (kSpeaksAsLeader<M> || kIsOneOf<M, RequestPreVote> || campaigns) Send(sender.id, NoOp{});
 }
 
 bool Core::InLease() const {

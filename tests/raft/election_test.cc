@@ -3,35 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include "raft/answer.h"
 #include "raft/test_shard.h"
 
 namespace drumbeat::raft::testing {
 namespace {
-
-Options With(bool check_quorum, bool pre_vote) {
-  Options options = TestShard::DefaultOptions();
-  options.check_quorum = check_quorum;
-  options.pre_vote = pre_vote;
-  return options;
-}
-
-/// The answer of kind M that replica 1 gives to `message`, if it gives one.
-template <class M>
-std::optional<Envelope> Answer(TestShard& shard, Envelope message) {
-  const std::uint64_t to = message.to.value();
-  shard.Deliver(std::move(message));
-  std::optional<Envelope> answer;
-  while (shard.raft(to).HasOutput()) {
-    for (Envelope& sent : shard[to].RunOnce()) {
-      if (std::holds_alternative<M>(sent.message)) answer = std::move(sent);
-    }
-  }
-  return answer;
-}
-
-RequestVote Ask(std::uint64_t last_index, std::uint64_t last_term, bool transfer = false) {
-  return {.last_index = Index{last_index}, .last_term = Term{last_term}, .transfer = transfer};
-}
 
 bool Granted(const std::optional<Envelope>& answer) {
   return answer && !std::get<VoteReply>(answer->message).rejected;
@@ -445,30 +421,6 @@ TEST(ElectionTest, ShardsWhereOnlySomeUsePreVoteElectALeader) {
   EXPECT_NE(shard.WaitForLeader(), 0u);
 }
 
-TEST(ElectionTest, AStaleLeaderHearsOfTheNewerTerm) {
-  TestShard shard(3);
-  ASSERT_TRUE(shard.Elect(1));
-  Answer<VoteReply>(shard, Make(3, 2, 9, Ask(99, 2, true)));
-  const auto answer = Answer<NoOp>(shard, Make(1, 2, 2, Heartbeat{}));
-  ASSERT_TRUE(answer);
-  EXPECT_EQ(answer->term, Term{9});
-  shard.Deliver(*answer);
-  EXPECT_EQ(shard.raft(1).role(), Role::kFollower);
-  EXPECT_EQ(shard.raft(1).term(), Term{9});
-}
-
-// A witness that a removed replica drew into a newer term never campaigns: it has to speak up.
-TEST(ElectionTest, AStaleLeaderHearsOfTheNewerTermWithoutCheckQuorumToo) {
-  TestShard shard(3, With(false, false));
-  ASSERT_TRUE(shard.Elect(1));
-  Answer<VoteReply>(shard, Make(3, 2, 9, Ask(99, 2)));
-  const auto answer = Answer<NoOp>(shard, Make(1, 2, 2, Heartbeat{}));
-  ASSERT_TRUE(answer);
-  shard.Deliver(*answer);
-  EXPECT_EQ(shard.raft(1).role(), Role::kFollower);
-  EXPECT_EQ(shard.raft(1).term(), Term{9});
-}
-
 // M-08.
 TEST(ElectionTest, AReplicaThatIsKnownToBeRemovedIsNotVotedFor) {
   TestShard shard(3, With(false, false));
@@ -479,19 +431,6 @@ TEST(ElectionTest, AReplicaThatIsKnownToBeRemovedIsNotVotedFor) {
   ASSERT_TRUE(shard[2].members().removed.contains(ReplicaId{3}));
   EXPECT_FALSE(Answer<VoteReply>(shard, Make(3, 2, 50, Ask(99, 9))));
   EXPECT_LT(shard.raft(2).term(), Term{50});
-}
-
-TEST(ElectionTest, TermsDoNotWrap) {
-  TestShard shard(1);
-  FakeDisk disk;
-  disk.set_hard_state({.term = Term{(std::uint64_t{1} << 62) - 1}, .vote = {}, .commit = {}});
-  Options options = TestShard::DefaultOptions();
-  options.shard = kShard;
-  options.replica = ReplicaId{1};
-  Raft raft(options, {.hard_state = disk.hard_state(), .membership = Members({1}), .applied = {}},
-            disk);
-  for (int i = 0; i < 100; ++i) raft.Tick();
-  EXPECT_EQ(raft.role(), Role::kFollower);
 }
 
 }  // namespace

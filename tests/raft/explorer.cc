@@ -197,7 +197,7 @@ bool Explorer::IsDead(const World& world, std::uint32_t number) const {
     return !still(Role::kLeader);
   }
   if (std::holds_alternative<RequestVote>(what)) {
-    return message.term < to.durable_state.term;
+    return message.term < to.durable_state.term && to.leader;
   }
   if (std::holds_alternative<NoOp>(what)) return message.term <= to.durable_state.term;
   return false;
