@@ -61,8 +61,9 @@ class NodeHost {
   /// Opens the data folder (made where it is absent), the stores and the listening socket.
   /// Blocks on the disk.
   /// Errors: kInvalidArgument, kInvalidAddress; kLocked, kNotOwner, kNewerFormat, kDamaged,
-  /// kStorage for the folder; kAddressInUse. After an error nothing runs, and a folder that did
-  /// not exist before does not exist afterwards.
+  /// kStorage for the folder, and where the system gives no more descriptors or threads;
+  /// kAddressInUse. After an error nothing runs, and a folder that did not exist before does not
+  /// exist afterwards.
   static Result<std::unique_ptr<NodeHost>> Open(NodeHostConfig config);
 
   ~NodeHost();

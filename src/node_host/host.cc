@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -63,7 +64,7 @@ Host::Host(const NodeHostConfig& config, HostParts parts)
   }
 }
 
-Result<std::unique_ptr<Host>> Host::Start(const NodeHostConfig& config, HostParts parts) {
+Result<std::unique_ptr<Host>> Host::Start(const NodeHostConfig& config, HostParts parts) try {
   std::unique_ptr<Host> host(new Host(config, std::move(parts)));
   if (Result<void> started = host->parts_.transport->Start(*host); !started) {
     return std::unexpected(started.error());
@@ -71,6 +72,10 @@ Result<std::unique_ptr<Host>> Host::Start(const NodeHostConfig& config, HostPart
   Host* self = host.get();
   host->ticker_ = host->parts_.scheduler->Every("db-ticker", config.tick, [self] { self->Tick(); });
   return host;
+} catch (const std::system_error& problem) {
+  // What had been started by then was ended on the way here.
+  return drumbeat::Fail(ErrorCode::kStorage,
+                        std::string("the system gives no more threads: ") + problem.what());
 }
 
 Host::~Host() { Close(std::chrono::milliseconds(0)); }

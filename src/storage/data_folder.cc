@@ -278,7 +278,11 @@ Result<void> PosixDataFolder::Adopt(const FolderIdentity& identity) {
   if (!lock) return std::unexpected(lock.error());
   // Now that nobody else can be at work in it, it must be as it looked.
   const Result<std::vector<std::string>> now = List(folder_);
-  if (!now) return std::unexpected(now.error());
+  if (!now) {
+    // Nothing but the lock is known to be ours.
+    if (!Contains(*names, kLockName)) ::unlinkat(fd->get(), kLockName, 0);
+    return std::unexpected(now.error());
+  }
   if (Contains(*now, kIdentityName)) {
     return Fail(ErrorCode::kStorage, Title(folder_) +
                                          " was created by another process just now; "
