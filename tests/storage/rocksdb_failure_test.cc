@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <string>
@@ -12,6 +14,7 @@
 #include "storage/faulty_env.h"
 #include "storage/store_fixture.h"
 #include "storage/stores.h"
+#include "storage/system_calls.h"
 #include "storage/temp_folder.h"
 #include "storage/test_log.h"
 
@@ -127,6 +130,69 @@ TEST_F(RocksDbFailureTest, AnImageThatCannotBeWrittenHarmsNothingElse) {
   auto sink = stores.snapshots->Create(Replica(1, 1)).value();
   ASSERT_TRUE(sink->Append("now it works").has_value());
   EXPECT_TRUE(sink->Commit(MakeRecord(11, 1)).has_value());
+}
+
+// S-16: RocksDB's part of it, too.
+TEST_F(RocksDbFailureTest, InterruptedAndShortReadsAndWritesAreGoneOnWith) {
+  std::string image;
+  for (int i = 0; i < 60'000; ++i) image += std::to_string(i);
+  const auto entries = MakeEntries(1, 100, 1, 3000);
+  std::string before;
+  const SlowFiles slow(999);
+  for (int run = 0; run < 2; ++run) {
+    auto stores = OpenStores(directory());
+    ASSERT_TRUE(stores.has_value()) << stores.error().message;
+    if (run == 0) {
+      ASSERT_TRUE(stores->log->SaveBootstrap(Replica(1, 1), {.addresses = {}}).has_value());
+      ASSERT_TRUE(SaveEntries(*stores->log, Replica(1, 1), entries).has_value());
+      ASSERT_TRUE(SaveHardState(*stores->log, Replica(1, 1), MakeHardState(3, 2, 50)).has_value());
+      auto sink = stores->snapshots->Create(Replica(1, 1)).value();
+      ASSERT_TRUE(sink->Append(image).has_value());
+      ASSERT_TRUE(sink->Commit(MakeRecord(40, 1)).has_value());
+    }
+    const auto described = Describe(*stores, Replica(1, 1));
+    ASSERT_TRUE(described.has_value()) << described.error().message;
+    EXPECT_EQ(*described, run == 0 ? *described : before);
+    before = *described;
+    EXPECT_EQ(stores->log->Read(Replica(1, 1), Index(1), Index(100), kNoLimit).value(), entries);
+    EXPECT_EQ(ReadWhole(**stores->snapshots->Open(Replica(1, 1), Index(40))), image);
+  }
+  EXPECT_GT(slow.writes(), 1000);
+  EXPECT_GT(slow.reads(), 500);
+}
+
+// S-14: a quota, a file system that became read-only, rights that were taken away.
+TEST_F(RocksDbFailureTest, WhateverForbidsWritingIsFinalAndCostsNothing) {
+  for (const int error : {EDQUOT, EROFS, EACCES, EPERM, EIO}) {
+    SCOPED_TRACE(std::strerror(error));
+    fs::remove_all(directory());
+    {
+      auto stores = OpenStores(directory());
+      ASSERT_TRUE(stores.has_value()) << stores.error().message;
+      ASSERT_TRUE(SaveEntries(*stores->log, Replica(1, 1), MakeEntries(1, 5, 1)).has_value());
+      {
+        const RefusedWrites forbidden(".sst", error);
+        auto sink = stores->snapshots->Create(Replica(1, 1)).value();
+        Result<void> failed = sink->Append(std::string(3u << 20, 'x'));
+        if (failed) failed = sink->Commit(MakeRecord(4, 1));
+        ASSERT_FALSE(failed.has_value());
+        EXPECT_EQ(failed.error().code, ErrorCode::kStorage) << "it harms nothing else";
+        EXPECT_GT(forbidden.refused(), 0);
+      }
+      ASSERT_TRUE(SaveEntries(*stores->log, Replica(1, 1), MakeEntries(5, 6, 1)).has_value());
+      {
+        const RefusedWrites forbidden(".log", error);
+        ExpectWriteFailed(SaveEntries(*stores->log, Replica(1, 1), MakeEntries(6, 7, 1)));
+        EXPECT_GT(forbidden.refused(), 0);
+      }
+      ExpectWriteFailed(SaveEntries(*stores->log, Replica(1, 1), MakeEntries(6, 7, 1)));
+      EXPECT_EQ(stores->log->Load(Replica(1, 1))->last, Index(5)) << "reading goes on";
+    }
+    auto stores = OpenStores(directory());
+    ASSERT_TRUE(stores.has_value()) << stores.error().message;
+    EXPECT_EQ(stores->log->Load(Replica(1, 1))->last, Index(5));
+    EXPECT_TRUE(SaveEntries(*stores->log, Replica(1, 1), MakeEntries(6, 7, 1)).has_value());
+  }
 }
 
 /// Fills a small file system until a save fails; then frees it and starts again.

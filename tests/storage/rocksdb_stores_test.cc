@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <sys/vfs.h>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -232,6 +233,26 @@ TEST_F(RocksDbStoresTest, WhatACrashLeftInStagingGoes) {
   WriteFile(directory() / "staging" / "7.sst", "half an image");
   const Stores stores = Open();
   EXPECT_TRUE(fs::is_empty(directory() / "staging"));
+}
+
+// S-21.
+TEST_F(RocksDbStoresTest, AFileSystemInMemoryIsWarnedOf) {
+  struct statfs status{};
+  ASSERT_EQ(::statfs(folder_.path().c_str(), &status), 0);
+  const bool in_memory = status.f_type == 0x01021994;
+  // A folder in this one's file system, and one in that of the program.
+  const fs::path on_disk = fs::temp_directory_path() / folder_.path().filename();
+  for (const fs::path& where : {directory(), on_disk}) {
+    const auto sink = std::make_shared<TestSink>();
+    ASSERT_TRUE(OpenRocksDbStores({.directory = where, .memory_bytes = 4u << 20}, TestLogger(sink))
+                    .has_value());
+    ASSERT_EQ(::statfs(where.c_str(), &status), 0);
+    const bool warned =
+        sink->text().find(where.string() + " lies on a file system in memory") != std::string::npos;
+    EXPECT_EQ(warned, status.f_type == 0x01021994) << sink->text();
+  }
+  fs::remove_all(on_disk);
+  if (!in_memory) GTEST_SKIP() << "there is no file system in memory here";
 }
 
 std::uint64_t ResidentBytes() {

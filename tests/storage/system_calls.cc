@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/system_calls.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <sys/syscall.h>
+#include <utility>
+
+#include <unistd.h>
+
+namespace drumbeat::storage {
+namespace {
+
+std::atomic<SyncRecorder*> recorder{nullptr};
+std::atomic<SlowFiles*> slow{nullptr};
+std::atomic<RefusedWrites*> refused{nullptr};
+
+std::string PathOf(int fd) {
+  char path[4096];
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t size = ::readlink(link.c_str(), path, sizeof(path));
+  return {path, size > 0 ? static_cast<std::size_t>(size) : 0};
+}
+
+/// Whether a write may go on, with how much; sets errno if not.
+bool MayWrite(int fd, std::size_t& count) {
+  RefusedWrites* const refuses = refused.load();
+  if (refuses != nullptr && refuses->Refuses(fd)) {
+    errno = refuses->error();
+    return false;
+  }
+  SlowFiles* const slows = slow.load();
+  return slows == nullptr || slows->Admit(slows->writes_, count);
+}
+
+}  // namespace
+
+SyncRecorder::SyncRecorder() { recorder = this; }
+SyncRecorder::~SyncRecorder() { recorder = nullptr; }
+
+std::vector<std::string> SyncRecorder::paths() const {
+  const std::lock_guard lock(mutex_);
+  return paths_;
+}
+
+void SyncRecorder::Note(int fd) {
+  const std::lock_guard lock(mutex_);
+  paths_.push_back(PathOf(fd));
+}
+
+SlowFiles::SlowFiles(std::size_t bytes) : bytes_(bytes) { slow = this; }
+SlowFiles::~SlowFiles() { slow = nullptr; }
+
+bool SlowFiles::Admit(std::atomic<int>& calls, std::size_t& count) const {
+  if (++calls % 2 == 0) {
+    errno = EINTR;
+    return false;
+  }
+  count = std::min(count, bytes_);
+  return true;
+}
+
+RefusedWrites::RefusedWrites(std::string suffix, int error)
+    : suffix_(std::move(suffix)), error_(error) {
+  storage::refused = this;
+}
+RefusedWrites::~RefusedWrites() { storage::refused = nullptr; }
+
+bool RefusedWrites::Refuses(int fd) {
+  if (!PathOf(fd).ends_with(suffix_)) return false;
+  ++refused_;
+  return true;
+}
+
+}  // namespace drumbeat::storage
+
+extern "C" ssize_t write(int fd, const void* bytes, size_t count) {
+  if (!drumbeat::storage::MayWrite(fd, count)) return -1;
+  return ::syscall(SYS_write, fd, bytes, count);
+}
+
+extern "C" ssize_t pwrite(int fd, const void* bytes, size_t count, off_t offset) {
+  if (!drumbeat::storage::MayWrite(fd, count)) return -1;
+  return ::syscall(SYS_pwrite64, fd, bytes, count, offset);
+}
+
+extern "C" ssize_t pread(int fd, void* bytes, size_t count, off_t offset) {
+  drumbeat::storage::SlowFiles* const slows = drumbeat::storage::slow.load();
+  if (slows != nullptr && !slows->Admit(slows->reads_, count)) return -1;
+  return ::syscall(SYS_pread64, fd, bytes, count, offset);
+}
+
+extern "C" int fsync(int fd) {
+  drumbeat::storage::SyncRecorder* const records = drumbeat::storage::recorder.load();
+  if (records != nullptr) records->Note(fd);
+  return static_cast<int>(::syscall(SYS_fsync, fd));
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+// This test program's own write, pwrite, pread and fsync stand before the C library's, also for
+// RocksDB. One of these at a time says what they do beside their work.
+namespace drumbeat::storage {
+
+/// Notes the paths of what is synced with fsync.
+class SyncRecorder {
+ public:
+  SyncRecorder();
+  ~SyncRecorder();
+  std::vector<std::string> paths() const;
+  void Note(int fd);
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> paths_;
+};
+
+/// A system in which every second read or write of a file is interrupted, and the others get no
+/// further than `bytes`.
+class SlowFiles {
+ public:
+  explicit SlowFiles(std::size_t bytes);
+  ~SlowFiles();
+  /// Reads and writes until now.
+  int reads() const { return reads_; }
+  int writes() const { return writes_; }
+
+  /// Cuts `count`; false when this call is interrupted.
+  bool Admit(std::atomic<int>& calls, std::size_t& count) const;
+  std::atomic<int> reads_{0};
+  std::atomic<int> writes_{0};
+
+ private:
+  const std::size_t bytes_;
+};
+
+/// A system that lets nothing be written to files that end in `suffix`.
+class RefusedWrites {
+ public:
+  RefusedWrites(std::string suffix, int error);
+  ~RefusedWrites();
+  int refused() const { return refused_; }
+
+  bool Refuses(int fd);
+  int error() const { return error_; }
+
+ private:
+  const std::string suffix_;
+  const int error_;
+  std::atomic<int> refused_{0};
+};
+
+}  // namespace drumbeat::storage
