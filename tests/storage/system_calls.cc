@@ -11,7 +11,7 @@
 namespace drumbeat::storage {
 namespace {
 
-std::atomic<SyncRecorder*> recorder{nullptr};
+std::atomic<FileWatcher*> watcher{nullptr};
 std::atomic<SlowFiles*> slow{nullptr};
 std::atomic<RefusedWrites*> refused{nullptr};
 
@@ -33,20 +33,22 @@ bool MayWrite(int fd, std::size_t& count) {
   return slows == nullptr || slows->Admit(slows->writes_, count);
 }
 
+ssize_t Written(int fd, ssize_t result) {
+  FileWatcher* const watches = watcher.load();
+  if (watches != nullptr && result > 0) watches->Wrote(PathOf(fd));
+  return result;
+}
+
+int Synced(int fd, int result) {
+  FileWatcher* const watches = watcher.load();
+  if (watches != nullptr && result == 0) watches->Synced(PathOf(fd));
+  return result;
+}
+
 }  // namespace
 
-SyncRecorder::SyncRecorder() { recorder = this; }
-SyncRecorder::~SyncRecorder() { recorder = nullptr; }
-
-std::vector<std::string> SyncRecorder::paths() const {
-  const std::lock_guard lock(mutex_);
-  return paths_;
-}
-
-void SyncRecorder::Note(int fd) {
-  const std::lock_guard lock(mutex_);
-  paths_.push_back(PathOf(fd));
-}
+FileWatcher::FileWatcher() { watcher = this; }
+FileWatcher::~FileWatcher() { watcher = nullptr; }
 
 SlowFiles::SlowFiles(std::size_t bytes) : bytes_(bytes) { slow = this; }
 SlowFiles::~SlowFiles() { slow = nullptr; }
@@ -76,12 +78,12 @@ bool RefusedWrites::Refuses(int fd) {
 
 extern "C" ssize_t write(int fd, const void* bytes, size_t count) {
   if (!drumbeat::storage::MayWrite(fd, count)) return -1;
-  return ::syscall(SYS_write, fd, bytes, count);
+  return drumbeat::storage::Written(fd, ::syscall(SYS_write, fd, bytes, count));
 }
 
 extern "C" ssize_t pwrite(int fd, const void* bytes, size_t count, off_t offset) {
   if (!drumbeat::storage::MayWrite(fd, count)) return -1;
-  return ::syscall(SYS_pwrite64, fd, bytes, count, offset);
+  return drumbeat::storage::Written(fd, ::syscall(SYS_pwrite64, fd, bytes, count, offset));
 }
 
 extern "C" ssize_t pread(int fd, void* bytes, size_t count, off_t offset) {
@@ -91,7 +93,9 @@ extern "C" ssize_t pread(int fd, void* bytes, size_t count, off_t offset) {
 }
 
 extern "C" int fsync(int fd) {
-  drumbeat::storage::SyncRecorder* const records = drumbeat::storage::recorder.load();
-  if (records != nullptr) records->Note(fd);
-  return static_cast<int>(::syscall(SYS_fsync, fd));
+  return drumbeat::storage::Synced(fd, static_cast<int>(::syscall(SYS_fsync, fd)));
+}
+
+extern "C" int fdatasync(int fd) {
+  return drumbeat::storage::Synced(fd, static_cast<int>(::syscall(SYS_fdatasync, fd)));
 }

@@ -3,22 +3,38 @@
 
 #include <atomic>
 #include <cstddef>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
-// This test program's own write, pwrite, pread and fsync stand before the C library's, also for
-// RocksDB. One of these at a time says what they do beside their work.
+// This test program's own write, pwrite, pread, fsync and fdatasync stand before the C library's,
+// also for RocksDB. One of these at a time says what they do beside their work.
 namespace drumbeat::storage {
 
-/// Notes the paths of what is synced with fsync.
-class SyncRecorder {
+/// Told of every write and sync, once it is done.
+class FileWatcher {
  public:
-  SyncRecorder();
-  ~SyncRecorder();
-  std::vector<std::string> paths() const;
-  void Note(int fd);
+  FileWatcher();
+  virtual ~FileWatcher();
+  FileWatcher(const FileWatcher&) = delete;
+  FileWatcher& operator=(const FileWatcher&) = delete;
+
+  virtual void Wrote(const std::string& path) = 0;
+  virtual void Synced(const std::string& path) = 0;
+};
+
+/// Notes the paths of what is synced.
+class SyncRecorder : public FileWatcher {
+ public:
+  std::vector<std::string> paths() const {
+    const std::lock_guard lock(mutex_);
+    return paths_;
+  }
+  void Wrote(const std::string&) override {}
+  void Synced(const std::string& path) override {
+    const std::lock_guard lock(mutex_);
+    paths_.push_back(path);
+  }
 
  private:
   mutable std::mutex mutex_;

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <sys/stat.h>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "storage/store_fixture.h"
+#include "storage/system_calls.h"
+#include "storage/temp_folder.h"
+#include "storage/test_log.h"
+
+// S-03, S-04: the power fails behind any write or sync of a scripted run.
+namespace drumbeat::storage {
+namespace {
+
+namespace fs = std::filesystem;
+using Content = std::shared_ptr<const std::string>;
+/// What a file system holds: content by path; null for a folder.
+using Image = std::map<fs::path, Content>;
+
+/// Keeps, for every moment behind a write or a sync below a folder, what a power cut may leave.
+class PowerCuts : public FileWatcher {
+ public:
+  explicit PowerCuts(fs::path folder) : folder_(std::move(folder)) {}
+
+  /// What is left at one moment.
+  struct Cut {
+    /// Nothing but what was synced, under the names of the moment.
+    Image synced;
+    /// The same, under the names that were synced.
+    Image older_names;
+    /// All that was written.
+    Image written;
+    /// Which step of the script was under way.
+    std::size_t step = 0;
+  };
+
+  void Wrote(const std::string& path) override {
+    Note(path, [](const fs::path&) {});
+  }
+  void Synced(const std::string& path) override {
+    Note(path, [this](const fs::path& where) {
+      if (!fs::is_directory(where)) {
+        synced_[InodeOf(where)] = std::make_shared<const std::string>(ReadFile(where));
+        // As ext4 does it: the name of a new file goes with it.
+        names_[where.parent_path()][where] = InodeOf(where);
+        return;
+      }
+      std::map<fs::path, ino_t>& names = names_[where];
+      names.clear();
+      for (const auto& entry : fs::directory_iterator(where)) {
+        names[entry.path()] = InodeOf(entry.path());
+      }
+    });
+  }
+
+  void Begin(std::size_t step) {
+    const std::lock_guard lock(mutex_);
+    step_ = step;
+  }
+  std::vector<Cut> TakeCuts() {
+    const std::lock_guard lock(mutex_);
+    return std::move(cuts_);
+  }
+
+ private:
+  static ino_t InodeOf(const fs::path& path) {
+    struct stat status{};
+    return ::lstat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+  }
+
+  void Note(const fs::path& path, const std::function<void(const fs::path&)>& change) {
+    if (!path.string().starts_with(folder_.string())) return;
+    const std::lock_guard lock(mutex_);
+    if (fs::exists(path)) change(path);
+    Cut cut{.synced = {}, .older_names = {}, .written = {}, .step = step_};
+    for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
+      const fs::path name = entry.path().lexically_relative(folder_);
+      if (entry.is_directory()) {
+        cut.synced[name] = cut.older_names[name] = cut.written[name] = nullptr;
+        continue;
+      }
+      cut.written[name] = Shared(entry.path());
+      cut.synced[name] = SyncedOf(InodeOf(entry.path()));
+    }
+    for (const auto& [directory, names] : names_) {
+      for (const auto& [name, inode] : names) {
+        if (fs::is_directory(name)) continue;
+        cut.older_names[name.lexically_relative(folder_)] = SyncedOf(inode);
+      }
+    }
+    cuts_.push_back(std::move(cut));
+  }
+  Content SyncedOf(ino_t inode) {
+    Content& content = synced_[inode];
+    if (content == nullptr) content = std::make_shared<const std::string>();
+    return content;
+  }
+  /// Copies that are equal are one.
+  Content Shared(const fs::path& path) {
+    std::string now = ReadFile(path);
+    Content& last = written_[path];
+    if (last == nullptr || *last != now) last = std::make_shared<const std::string>(std::move(now));
+    return last;
+  }
+
+  const fs::path folder_;
+  std::mutex mutex_;
+  std::size_t step_ = 0;
+  std::map<ino_t, Content> synced_;
+  std::map<fs::path, std::map<fs::path, ino_t>> names_;
+  std::map<fs::path, Content> written_;
+  std::vector<Cut> cuts_;
+};
+
+void Restore(const Image& image, const fs::path& folder) {
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  for (const auto& [path, content] : image) {
+    if (content == nullptr) {
+      fs::create_directories(folder / path);
+    } else {
+      fs::create_directories((folder / path).parent_path());
+      WriteFile(folder / path, *content);
+    }
+  }
+}
+
+/// The script: each step is atomic and durable when it returns.
+std::vector<std::function<void(Stores&)>> Script() {
+  const ReplicaRef first = Replica(1, 1);
+  const ReplicaRef second = Replica(2, 1);
+  const auto good = [](const Result<void>& done) {
+    ASSERT_TRUE(done.has_value()) << done.error().message;
+  };
+  const auto save = [=](const ReplicaRef& replica, std::uint64_t from, std::uint64_t end,
+                        std::uint64_t term) {
+    return [=](Stores& stores) {
+      good(SaveEntries(*stores.log, replica, MakeEntries(from, end, term, 300)));
+    };
+  };
+  const auto image = [=](std::uint64_t index, std::size_t bytes) {
+    return [=](Stores& stores) {
+      const auto sink = stores.snapshots->Create(first).value();
+      good(sink->Append(std::string(bytes, 'i')));
+      good(sink->Commit(MakeRecord(index, 1)));
+    };
+  };
+  return {
+      [=](Stores& stores) { good(stores.log->SaveBootstrap(first, {.addresses = {}})); },
+      save(first, 1, 20, 1),
+      [=](Stores& stores) { good(SaveHardState(*stores.log, first, MakeHardState(2, 3, 10))); },
+      [=](Stores& stores) { good(stores.log->SaveBootstrap(second, {.addresses = {}})); },
+      save(second, 1, 4, 1),
+      save(first, 15, 18, 2),
+      image(10, 1000),
+      image(12, 600'000),
+      [=](Stores& stores) {
+        const ReplicaUpdate update{.replica = first,
+                                   .hard_state = MakeHardState(4, 0, 40),
+                                   .restart_behind = MakeRecord(40, 4)};
+        good(stores.log->Save({&update, 1}, Sync::kYes));
+      },
+      save(first, 41, 90, 4),
+      [=](Stores& stores) { good(stores.log->Remove(second)); },
+      save(first, 90, 92, 4),
+  };
+}
+
+TEST(PowerCutTest, BehindAnyWriteItCostsNothingThatWasAcknowledged) {
+  const TempFolder temporary;
+  const fs::path root = fs::canonical(temporary.path());
+  const fs::path folder = root / "stores";
+  fs::create_directory(folder);
+  // What the stores hold behind each step; before the first one, nothing.
+  std::vector<std::string> after = {""};
+  std::vector<PowerCuts::Cut> cuts;
+  {
+    PowerCuts power(folder);
+    auto stores = std::make_unique<Stores>(OpenStores(folder).value());
+    for (const auto& step : Script()) {
+      power.Begin(after.size());
+      step(*stores);
+      after.push_back(Describe(*stores).value());
+      if (after.size() % 4 == 0) {
+        // An orderly end and a new start change nothing.
+        power.Begin(after.size());
+        after.push_back(after.back());
+        stores.reset();
+        stores = std::make_unique<Stores>(OpenStores(folder).value());
+      }
+    }
+    stores.reset();
+    cuts = power.TakeCuts();
+  }
+  EXPECT_GT(cuts.size(), 60u);
+
+  const fs::path copy = root / "copy";
+  for (std::size_t i = 0; i < cuts.size(); ++i) {
+    const PowerCuts::Cut& cut = cuts[i];
+    const std::pair<const char*, const Image*> kinds[] = {
+        {"synced", &cut.synced}, {"older names", &cut.older_names}, {"written", &cut.written}};
+    for (const auto& [kind, image] : kinds) {
+      SCOPED_TRACE(std::string(kind) + ", cut " + std::to_string(i) + ", step " +
+                   std::to_string(cut.step));
+      Restore(*image, copy);
+      const Result<std::string> found = DescribeFolder(copy);
+      ASSERT_TRUE(found.has_value()) << found.error().message;
+      const std::string& before = after[cut.step == 0 ? 0 : cut.step - 1];
+      EXPECT_TRUE(*found == before || *found == after[cut.step]) << "found\n"
+                                                                 << *found << "before\n"
+                                                                 << before << "after\n"
+                                                                 << after[cut.step];
+    }
+  }
+}
+
+}  // namespace
+}  // namespace drumbeat::storage
