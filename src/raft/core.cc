@@ -174,6 +174,7 @@ void Core::ResetRole(Timers timers) {
   heartbeat_elapsed_ = 0;
   tally_.Reset();
   transfer_.reset();
+  told_to_campaign_ = false;
   rate_limiter_.ForgetReports();
   appends_due_ = false;
   read_heartbeats_due_ = false;
@@ -238,9 +239,11 @@ void Core::SetMembers(const Membership& members) {
 void Core::ConfigChangeApplied(Index index, bool accepted, const Membership& members) {
   WakeUp();
   log_.ChangeApplied(index);
-  if (!accepted) return;
-  SetMembers(members);
-  OnMembersChanged();
+  if (accepted) {
+    SetMembers(members);
+    OnMembersChanged();
+  }
+  CampaignIfTold();
 }
 
 void Core::SnapshotRestored(const SnapshotRecord& snapshot) {
@@ -248,12 +251,14 @@ void Core::SnapshotRestored(const SnapshotRecord& snapshot) {
   log_.Applied(snapshot.index);
   SetMembers(snapshot.membership);
   OnMembersChanged();
+  CampaignIfTold();
 }
 
 void Core::OnMembersChanged() {
   const bool leads = role_ == Role::kLeader;
   const bool stands = role_ == Role::kCandidate || role_ == Role::kPreCandidate;
-  if ((leads || stands) && !IsVoter()) return BecomeFollower(term_, ReplicaId{0});
+  if (leads && !IsVoter()) return LeaveLeadership();
+  if (stands && !IsVoter()) return BecomeFollower(term_, ReplicaId{0});
   if (role_ == Role::kNonVoting && IsVoter()) return BecomeFollower(term_, leader_);
   if (!leads) return;
   if (transfer_ && !membership_.voters.contains(transfer_->target)) transfer_.reset();

@@ -63,10 +63,10 @@ class Core {
   auto fields() const {
     return std::tie(role_, term_, vote_, leader_, log_, replayed_, membership_, members_, voting_,
                     election_, silence_, heartbeat_elapsed_, report_elapsed_, reported_limited_,
-                    quiescence_, rate_limiter_, tally_, transfer_, first_of_term_, reads_,
-                    forwarded_reads_, appends_due_, read_heartbeats_due_, received_snapshot_,
-                    restoring_, out_, handed_, synced_commit_, durable_term_, announced_,
-                    complaint_);
+                    quiescence_, rate_limiter_, tally_, transfer_, told_to_campaign_,
+                    first_of_term_, reads_, forwarded_reads_, appends_due_, read_heartbeats_due_,
+                    received_snapshot_, restoring_, out_, handed_, synced_commit_, durable_term_,
+                    announced_, complaint_);
   }
 
  private:
@@ -190,9 +190,12 @@ class Core {
 
   // -- transfer.cc -------------------------------------------------------------------------------
   void StartTransfer(ReplicaId target);
-  ReplicaId BestSuccessor() const;
+  ReplicaId BestSuccessor(Index least) const;
   void TellTransferTarget();
   void RepeatTransfer();
+  void LeaveLeadership();
+  void HandleTimeoutNow();
+  void CampaignIfTold();
 
   // -- output.cc ---------------------------------------------------------------------------------
   HardState CurrentHardState() const;
@@ -226,6 +229,7 @@ class Core {
 
   VoteTally tally_;                   // of a candidate or pre-candidate
   std::optional<Transfer> transfer_;  // of a leader
+  bool told_to_campaign_ = false;     // of a follower: but it has yet to apply what is committed
   Index first_of_term_;               // a leader's first entry
   ReadQueue reads_;                   // of a leader
   ForwardedReads forwarded_reads_;    // of a follower

@@ -43,6 +43,7 @@ void Core::HandleHeartbeat(ReplicaId leader, const Heartbeat& heartbeat) {
     return;
   }
   log_.CommitTo(heartbeat.commit);
+  told_to_campaign_ = false;  // a leader that still wants it says so again, behind its heartbeat
   Send(leader, HeartbeatReply{.context = heartbeat.context});
 }
 

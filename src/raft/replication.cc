@@ -148,7 +148,10 @@ void Core::Saved(Term last_term, Index last_index) {
   if (role_ == Role::kLeader) CountOwnLog();
 }
 
-void Core::Applied(Index index) { log_.Applied(index); }
+void Core::Applied(Index index) {
+  log_.Applied(index);
+  CampaignIfTold();
+}
 
 // A leader may send before its own disk is done, but it counts itself only then (thesis 10.2.1).
 void Core::CountOwnLog() {

@@ -79,7 +79,7 @@ struct Core::RoleTable {
   void operator()(AnyOf<PreCandidate, Candidate, Leader, Witness>, ReadIndexReply&) {}
 
   void operator()(Follower, TimeoutNow&) {
-    if (core.Follow(sender.id)) core.Campaign(CampaignCause::kToldByLeader);
+    if (core.Follow(sender.id)) core.HandleTimeoutNow();
   }
   void operator()(AnyOf<PreCandidate, Candidate, Leader, NonVoting, Witness>, TimeoutNow&) {}
 

@@ -282,6 +282,15 @@ MUTANTS = [
         CORE, seeds=2000,
     ),
     Mutant(
+        "told-for-ever",
+        "whoever was told to campaign does so under a leader that goes on",
+        edit("raft/following.cc",
+             "  told_to_campaign_ = false;  // a leader that still wants it says so again, behind its "
+             "heartbeat",
+             ""),
+        "raft: ToldEarlyTest.*",
+    ),
+    Mutant(
         "any-heartbeat-confirms",
         "an answer to an older heartbeat confirms the newest read",
         edit("raft/replication.cc",

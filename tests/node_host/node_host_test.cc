@@ -166,6 +166,32 @@ TEST(NodeHostTest, LeadershipMovesOnRequestAndOnClose) {
   ASSERT_TRUE(cluster.Propose(leader, "c").has_value());
 }
 
+// The others never campaign by themselves: one of them leads because it was told to.
+TEST(NodeHostTest, ALeaderThatIsRemovedHandsOver) {
+  TestCluster cluster(3);
+  cluster.Found(3);
+  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  for (const std::uint64_t patient : {2u, 3u}) {
+    cluster.Stop(patient);
+    cluster.Open(patient);
+    ReplicaConfig config = cluster.Config(patient);
+    config.election_ticks = 100'000;
+    ASSERT_TRUE(cluster.Start(patient, false, config).has_value());
+  }
+  ASSERT_TRUE(cluster.Propose(1, "b").has_value());
+  ASSERT_TRUE(Eventually([&] {
+    const auto leader = cluster.At(1).GetLeader(kShard);
+    return leader && leader->leader == ReplicaId(1);
+  }));
+  // The answer may come from a replica that has stopped meanwhile.
+  (void)cluster.At(1).RequestDeleteReplica(kShard, ReplicaId(1), kTimeout).Get();
+  ASSERT_TRUE(Eventually([&] {
+    const auto leader = cluster.At(2).GetLeader(kShard);
+    return leader && leader->leader && leader->leader != ReplicaId(1);
+  }));
+  EXPECT_TRUE(cluster.Propose(2, "c").has_value());
+}
+
 // Nobody leads and it does not campaign: nothing but that brings it to dial anybody.
 TEST(NodeHostTest, AReplicaThatComesBackShowsItselfToAllMembers) {
   TestCluster cluster(3);

@@ -163,6 +163,113 @@ TEST(TransferTest, UnderLoadEveryCommittedProposalSurvives) {
   EXPECT_GT(shard[1].history().size(), 180u);
 }
 
+/// Replica 2 has committed a change that its state machine has yet to apply, and is told to
+/// campaign.
+class ToldEarlyTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(shard_.Elect(1));
+    term_ = shard_.raft(1).term().value();
+    const Status before = shard_.raft(2).status();
+    Entry change = Change("remove 1");
+    change.term = Term(term_);
+    change.index = before.last_index + 1;
+    Hear(1, term_,
+         AppendEntries{.previous = before.last_index,
+                       .previous_term = Term(term_),
+                       .commit = change.index,
+                       .entries = {change}});
+    Output output = shard_[2].Take();
+    shard_[2].Save(output);
+    shard_[2].Finish(output);
+    Hear(1, term_, TimeoutNow{});
+    ASSERT_EQ(shard_.raft(2).role(), Role::kFollower);
+  }
+  void Hear(std::uint64_t from, std::uint64_t term, Message message) {
+    shard_.raft(2).Step(Make(from, 2, term, std::move(message)));
+  }
+
+  TestShard shard_{3};
+  std::uint64_t term_ = 0;
+};
+
+TEST_F(ToldEarlyTest, ItCampaignsOnceItHasApplied) {
+  shard_[2].Apply();
+  EXPECT_EQ(shard_.raft(2).role(), Role::kCandidate);
+  for (const Envelope& e : Only<RequestVote>(shard_[2].Take().messages_after_save)) {
+    EXPECT_TRUE(std::get<RequestVote>(e.message).transfer);
+  }
+}
+
+TEST_F(ToldEarlyTest, NotUnderALeaderThatGoesOn) {
+  Hear(1, term_, Heartbeat{});
+  shard_[2].Apply();
+  EXPECT_EQ(shard_.raft(2).role(), Role::kFollower);
+}
+
+TEST_F(ToldEarlyTest, NotInALaterTerm) {
+  Hear(3, term_ + 1, RequestVote{.last_index = Index{1}, .last_term = Term{1}, .transfer = true});
+  ASSERT_EQ(shard_.raft(2).term(), Term(term_ + 1));
+  shard_[2].Apply();
+  EXPECT_EQ(shard_.raft(2).role(), Role::kFollower);
+}
+
+TEST(TransferTest, ALeaderThatIsRemovedNamesItsSuccessorAtOnce) {
+  for (const std::uint64_t voters : {2u, 3u, 4u, 5u}) {
+    TestShard shard(voters);
+    ASSERT_TRUE(shard.Elect(1));
+    shard.Change(1, "remove 1");
+    EXPECT_GT(shard.Leader(), 1u) << "no time has passed; voters: " << voters;
+  }
+}
+
+TEST(TransferTest, ARemovedLeadersSuccessorHoldsWhatIsCommitted) {
+  TestShard shard(5);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.Cut(1, 2);
+  shard.Cut(1, 4);
+  shard.Change(1, "remove 1");
+  EXPECT_EQ(shard.Leader(), 3u);
+}
+
+// 3 has not been heard of since the last check of the quorum, 2 has, but lags.
+TEST(TransferTest, ARemovedLeadersSuccessorRatherHoldsItThanBeKnownToBeAlive) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.Cut(1, 2);
+  shard.raft(1).Propose({Change("remove 1")});
+  shard[1].on_apply = [&](const Entry&) {
+    for (int i = 0; i < 10; ++i) shard.raft(1).Tick();
+    shard.raft(1).Step(Make(2, 1, shard.raft(1).term().value(), HeartbeatReply{}));
+  };
+  shard.sent.clear();
+  shard.Settle();
+  const auto told = Only<TimeoutNow>(shard.sent);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].to, ReplicaId{3});
+}
+
+// Two who are told would take each other's votes.
+TEST(TransferTest, ALeaderThatIsRemovedAmidATransferTellsNobodyElse) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.filter = [](const Envelope& e) { return !std::holds_alternative<TimeoutNow>(e.message); };
+  shard[1].on_apply = [&](const Entry&) { shard.raft(1).TransferLeadership(ReplicaId{3}); };
+  shard.Change(1, "remove 1");
+  const auto told = Only<TimeoutNow>(shard.sent);
+  ASSERT_EQ(told.size(), 2u) << "by the transfer, and again as it leaves";
+  for (const Envelope& e : told) EXPECT_EQ(e.to, ReplicaId{3});
+}
+
+// Nobody counts as alive between a check of the quorum and the next answers.
+TEST(TransferTest, TargetZeroIsFoundRightBehindACheckOfTheQuorum) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  while (shard.raft(1).status().members.at(1).active) shard.raft(1).Tick();
+  shard.raft(1).TransferLeadership(ReplicaId{0});
+  EXPECT_TRUE(shard.raft(1).status().transfer_target);
+}
+
 // W: only the leader of the term may say so.
 TEST(TransferTest, TimeoutNowOfSomebodyElseIsIgnored) {
   TestShard shard(3);
