@@ -6,6 +6,7 @@
 #include <string>
 #include <sys/syscall.h>
 
+#include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <unistd.h>
@@ -79,6 +80,18 @@ TEST_F(HarnessTest, AProgramDiesWithItsObject) {
   }
   pollfd ended{.fd = child.get(), .events = POLLIN, .revents = 0};
   EXPECT_EQ(::poll(&ended, 1, 10'000), 1);
+}
+
+TEST_F(HarnessTest, ASanitizersReportIsAFailure) {
+  for (const std::string report :
+       {"WARNING: ThreadSanitizer: data race", "a.cc:1:2: runtime error: x"}) {
+    EXPECT_NONFATAL_FAILURE(
+        {
+          Program program(Shell("echo '" + report + "' >&2; kill -9 $$"));
+          EXPECT_TRUE(program.AwaitEnd(kLongWait));
+        },
+        report);
+  }
 }
 
 TEST_F(HarnessTest, NobodyReadsAFullPipe) {

@@ -35,6 +35,7 @@ class LatencyTest : public SystemTest {
 };
 
 TEST_F(LatencyTest, ALineIsSeenEverywhereInAMoment) {
+  if (kSanitized) GTEST_SKIP() << "*** NOT TESTED: a sanitizer's times and memory ***";
   Cluster cluster;
   cluster.StartAndAwaitLeader();
   for (const int replica : Cluster::kFounders) {
@@ -83,6 +84,7 @@ TEST_F(LatencyTest, ItEndsSoonWhateverTheGroupDoes) {
 class FootprintTest : public SystemTest {};
 
 TEST_F(FootprintTest, AnIdleReplicaNeedsLittleAndIsQuiet) {
+  if (kSanitized) GTEST_SKIP() << "*** NOT TESTED: a sanitizer's times and memory ***";
   Cluster cluster;
   cluster.StartAndAwaitLeader();
   cluster.SayMany(1, "line ", 30);

@@ -94,7 +94,7 @@ TEST_F(MembershipTest, AFourthJoinsThroughASnapshotAndAFifthReplacesAFounder) {
   cluster_.Change(3, "add localhost:63100 4");
   const Program& fourth = cluster_.Join(4, "localhost:63100");
   EXPECT_EQ(cluster_.Say(2, "with four"), 27U);
-  EXPECT_TRUE(fourth.err().Contains("recovered from snapshot")) << fourth.err().Text();
+  EXPECT_TRUE(fourth.err().Await("recovered from snapshot", kLongWait)) << fourth.err().Text();
   EXPECT_FALSE(fourth.out().Contains("the first message")) << "the log was not cut";
   cluster_.Stop(4);
   cluster_.Join(4, "localhost:63100");

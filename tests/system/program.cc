@@ -19,6 +19,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <pty.h>
 #include <unistd.h>
@@ -108,6 +109,14 @@ Program::~Program() {
   stopping_ = true;
   ReadOutput();
   reader_.join();
+  ExpectNoSanitizerReport();
+}
+
+void Program::ExpectNoSanitizerReport() const {
+  // Its status does not show one: most programs here end by a signal, or may end with any status.
+  for (const std::string_view sign : {"Sanitizer:", "runtime error: "}) {
+    EXPECT_FALSE(err_->Contains(sign)) << err_->Text();
+  }
 }
 
 void Program::OpenPipes(const ProgramOptions& options) {

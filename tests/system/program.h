@@ -68,6 +68,7 @@ struct Ending {
 };
 
 /// A program under test in a session of its own; it is killed with this object, and with the test.
+/// What a sanitizer has reported on its stderr is then a failure of the test.
 ///
 /// Thread-safety: one thread, the one that started it, but the captures may be used by any.
 class Program {
@@ -111,6 +112,7 @@ class Program {
   void Spawn(const ProgramOptions& options);
   void ReadLoop();
   bool Reap(std::chrono::milliseconds limit);
+  void ExpectNoSanitizerReport() const;
 
   const Console console_;
   pid_t pid_ = -1;
