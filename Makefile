@@ -87,7 +87,8 @@ asan: build-deps ## Run the tests with the address and undefined-behaviour sanit
 tsan: build-deps ## Run the tests with the thread sanitizer.
 	@$(call cmake,build-tsan,-DDRUMBEAT_SANITIZE=thread)
 	@$(call ninja,build-tsan)
-	@TSAN_OPTIONS=ignore_noninstrumented_modules=1 $(call ctest,build-tsan,-LE '$(LONG_TESTS)')
+	@TSAN_OPTIONS='ignore_noninstrumented_modules=1 suppressions=$(CURDIR)/tests/tsan.supp' \
+	  $(call ctest,build-tsan,-LE '$(LONG_TESTS)')
 
 comma := ,
 
