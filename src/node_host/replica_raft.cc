@@ -64,20 +64,21 @@ void ReplicaRaft::Start() {
   Publish();
   state_.SetRunning();
   // Before its first election nobody has missed it.
-  if (stored.hard_state.term > kFoundingTerm) Greet(stored.hard_state.term);
+  if (stored.hard_state.term > kFoundingTerm) Greet();
 }
 
 // Members that dialled in vain while it was away pause until they hear of it. Its leader would, and
 // whoever is elected next too: this replica speaks to its leader only, so the others would hear
 // nothing until they dial, and it would hear nothing of a leader among them. Of a NoOp nothing but
-// its term counts.
-void ReplicaRaft::Greet(Term term) {
+// its term counts, and that of this one nowhere: if the replica was removed or counted its terms up
+// alone, it shall not disturb who leads.
+void ReplicaRaft::Greet() {
   for (const ReplicaId member : state_.addresses.Members()) {
     if (member == state_.ref.replica) continue;
     state_.services.transport.Send(state_.addresses.Find(member), {.shard = state_.ref.shard,
                                                                    .from = state_.ref.replica,
                                                                    .to = member,
-                                                                   .term = term,
+                                                                   .term = kFoundingTerm,
                                                                    .message = raft::NoOp{}});
   }
 }

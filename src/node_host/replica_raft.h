@@ -57,7 +57,7 @@ class ReplicaRaft {
 
   void Start();
   /// Lets the other members hear that this replica is back.
-  void Greet(Term term);
+  void Greet();
   /// This side's life is over: writes what was put off.
   void Leave();
   void Handle(const ReplicaEvent& event);

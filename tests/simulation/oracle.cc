@@ -86,10 +86,13 @@ void Oracle::Sent(const raft::Envelope& message) {
              std::holds_alternative<raft::Heartbeat>(message.message)) {
     LeaderSeen(message.from, message.term);
   }
-  // A pre-vote speaks of a term that may never be; entries may leave before the term's own record.
-  const bool vague = std::holds_alternative<raft::RequestPreVote>(message.message) ||
-                     std::holds_alternative<raft::PreVoteReply>(message.message) ||
-                     std::holds_alternative<raft::AppendEntries>(message.message);
+  // A pre-vote speaks of a term that may never be; entries may leave before the term's own record;
+  // who comes back makes itself heard with a NoOp of the first term.
+  const bool vague =
+      (std::holds_alternative<raft::NoOp>(message.message) && message.term == Term{1}) ||
+      std::holds_alternative<raft::RequestPreVote>(message.message) ||
+      std::holds_alternative<raft::PreVoteReply>(message.message) ||
+      std::holds_alternative<raft::AppendEntries>(message.message);
   if (vague || !message.term) return;
   Term& spoken = spoken_[message.from];
   if (message.term < spoken) {
