@@ -163,6 +163,7 @@ class Core {
   void HandleAppendReply(Sender sender, const AppendReply& reply);
   void HandleHeartbeatReply(Sender sender, const HeartbeatReply& reply);
   void SendAppends();
+  Index EndFor(const MemberProgress& member) const;
   void SendAppendsTo(MemberProgress& member);
   bool SendAppend(MemberProgress& member, std::uint64_t max_bytes);
   void SendSnapshotTo(MemberProgress& member);

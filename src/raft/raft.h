@@ -95,7 +95,7 @@ struct LeaderChange {
 /// and `received_snapshot` durable in one atomic write; feed Saved() back; send
 /// `messages_after_save`; apply `committed`; tell the rest.
 struct Output {
-  /// AppendEntries of a leader that needs other votes (thesis 10.2.1), but to witnesses.
+  /// AppendEntries of a leader that needs other votes (thesis 10.2.1).
   std::vector<Envelope> messages_now;
   /// Set only when it changed.
   std::optional<HardState> hard_state;

@@ -17,7 +17,8 @@ Entry WitnessCopy(const Entry& entry) {
   return copy;
 }
 
-void ReduceForWitness(std::vector<Entry>& entries) {
+void ReduceForWitness(std::vector<Entry>& entries, Index end) {
+  while (!entries.empty() && entries.back().index > end) entries.pop_back();
   for (Entry& entry : entries) {
     if (entry.type != EntryType::kConfigChange) entry = WitnessCopy(entry);
   }
@@ -155,7 +156,10 @@ void Core::Applied(Index index) {
 
 // A leader may send before its own disk is done, but it counts itself only then (thesis 10.2.1).
 void Core::CountOwnLog() {
-  FindMember(options_.replica)->SetOwnMatch(log_.saved());
+  MemberProgress& own = *FindMember(options_.replica);
+  // Witnesses may get what is saved now.
+  appends_due_ |= own.match() != log_.saved() && !membership_.witnesses.empty();
+  own.SetOwnMatch(log_.saved());
   AdvanceCommit();
 }
 
@@ -189,9 +193,28 @@ void Core::SendAppends() {
   }
 }
 
+// A witness has no state to lead with, but its vote counts, and it refuses it to everybody who has
+// less of the log. So it gets only what so many voters hold durably that it and the other witnesses
+// would make a majority with them. What is not committed is then never on witnesses alone when the
+// leader goes for good, and the voters that stay can be elected.
+Index Core::EndFor(const MemberProgress& member) const {
+  if (member.kind() != MemberKind::kWitness) return log_.last();
+  std::vector<Index> matches;
+  for (const MemberProgress& other : members_) {
+    if (other.kind() == MemberKind::kVoter) matches.push_back(other.match());
+  }
+  const std::size_t witnesses = voting_ - matches.size();
+  const std::size_t majority = voting_ / 2 + 1;
+  const std::size_t needed = majority > witnesses ? majority - witnesses : 1;
+  if (matches.size() < needed) return Index{0};
+  std::ranges::nth_element(matches, matches.begin() + static_cast<std::ptrdiff_t>(needed - 1),
+                           std::ranges::greater());
+  return matches[needed - 1];
+}
+
 void Core::SendAppendsTo(MemberProgress& member) {
   bool sent = false;
-  while (member.next() <= log_.last() && member.MaySendEntries(inflight_limits_) &&
+  while (member.next() <= EndFor(member) && member.MaySendEntries(inflight_limits_) &&
          SendAppend(member, std::max<std::uint64_t>(1, options_.max_append_bytes))) {
     sent = true;
   }
@@ -204,18 +227,17 @@ bool Core::SendAppend(MemberProgress& member, std::uint64_t max_bytes) {
   const std::optional<Term> previous_term = log_.TermAt(previous);
   std::optional<std::vector<Entry>> entries(std::in_place);
   if (max_bytes > 0) entries = log_.Read(member.next(), max_bytes);
+  const bool witness = member.kind() == MemberKind::kWitness;
   if (!previous_term || !entries) {
     SendSnapshotTo(member);
     return false;
   }
+  if (witness) ReduceForWitness(*entries, EndFor(member));
   const std::uint64_t bytes = SizeOf(*entries);
   const Index last = previous + entries->size();
-  // Before the own save, unless nothing but that save makes them committed (a quorum of one), the
-  // term itself might be used again after a crash, or the member is a witness: what it has longer
-  // than every voter, it would refuse them its vote for, and nobody could ever bring it back.
-  const bool witness = member.kind() == MemberKind::kWitness;
-  const bool early = !Alone() && !witness && durable_term_ == term_;
-  if (witness) ReduceForWitness(*entries);
+  // Before the own save, unless nothing but that save makes them committed (a quorum of one), or
+  // the term itself might be used again after a crash.
+  const bool early = !Alone() && durable_term_ == term_;
   auto& messages = early ? out_.messages_now : out_.messages_after_save;
   messages.push_back({.shard = options_.shard,
                       .from = options_.replica,

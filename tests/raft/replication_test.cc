@@ -194,12 +194,26 @@ TEST(ReplicationTest, AWitnessIsSentOnlyWhatIsSaved) {
   TestShard shard(Members({1, 2}, {}, {3}));
   ASSERT_TRUE(shard.Elect(1));
   shard.raft(1).Propose({Command("a")});
-  const Output output = shard[1].Take();
+  Output output = shard[1].Take();
   ASSERT_EQ(output.messages_now.size(), 1u);
   EXPECT_EQ(output.messages_now[0].to, ReplicaId{2});
-  const auto later = Only<AppendEntries>(output.messages_after_save);
+  EXPECT_TRUE(Only<AppendEntries>(output.messages_after_save).empty());
+  shard[1].Save(output);
+  const auto later = Only<AppendEntries>(shard[1].Take().messages_now);
   ASSERT_EQ(later.size(), 1u);
   EXPECT_EQ(later[0].to, ReplicaId{3});
+}
+
+// What the leader and the witness alone held would be no majority, but would keep the witness from
+// voting for those who stay when the leader never comes back.
+TEST(ReplicationTest, AWitnessIsSentWhatItsVoteCanCommit) {
+  TestShard shard(Members({1, 2, 3}, {}, {4}));
+  ASSERT_TRUE(shard.Elect(1));
+  shard.Cut(1, 2);
+  shard.Cut(1, 3);
+  shard.Propose(1, "lost");
+  shard[1].Crash();
+  EXPECT_NE(shard.WaitForLeader(), 0u);
 }
 
 // With the longer log, the witness would refuse the only one who can ever lead.
