@@ -179,11 +179,13 @@ TEST(DamagedImageTest, ALeaderThatCannotReadItsSnapshotFailsAndTheGroupGoesOn) {
     cluster.Host(id).listener = listener;
     cluster.Open(id);
   }
+  // The others wait long before they campaign: with another leader nobody would need the image.
+  const std::uint64_t leader = 1;
+  const std::uint64_t behind = 2;
+  const std::uint64_t heir = 3;
+  cluster.election_ticks = {{behind, 100}, {heir, 100}};
   cluster.Found(3);
-  const std::uint64_t leader = cluster.WaitForLeader();
-  ASSERT_NE(leader, 0U);
-  const std::uint64_t behind = leader % 3 + 1;
-  const std::uint64_t heir = behind % 3 + 1;
+  ASSERT_EQ(cluster.WaitForLeader(), leader);
   ASSERT_TRUE(cluster.Propose(leader, "0").has_value());
   cluster.Stop(behind);
 

@@ -120,7 +120,8 @@ ReplicaConfig TestCluster::Config(std::uint64_t id) const {
   ReplicaConfig config;
   config.shard_id = kShard;
   config.replica_id = ReplicaId(id);
-  config.election_ticks = 20;
+  const auto ticks = election_ticks.find(id);
+  config.election_ticks = ticks == election_ticks.end() ? 20 : ticks->second;
   config.heartbeat_ticks = 2;
   config.snapshot_entries = snapshot_entries;
   config.compaction_overhead = compaction_overhead;

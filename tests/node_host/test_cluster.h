@@ -82,6 +82,8 @@ class TestCluster {
 
   std::uint64_t snapshot_entries = 0;
   std::uint64_t compaction_overhead = 0;
+  /// Of single replicas; 20 otherwise.
+  std::map<std::uint64_t, std::uint64_t> election_ticks;
 
  private:
   std::size_t founders_ = 0;
