@@ -8,7 +8,7 @@
 namespace drumbeat::storage {
 namespace {
 
-constexpr std::size_t kCountAt = 9;  // behind format byte and epoch
+constexpr std::size_t kCountAt = 17;  // behind format byte and epochs
 constexpr std::size_t kLengthBytes = 4;
 
 void StoreLittle32(char* at, std::uint32_t value) {
@@ -17,10 +17,11 @@ void StoreLittle32(char* at, std::uint32_t value) {
 
 }  // namespace
 
-std::size_t PackRecord(std::string& value, std::string_view key, std::uint64_t epoch,
+std::size_t PackRecord(std::string& value, std::string_view key, const RecordEpochs& epochs,
                        std::span<const raft::Entry> entries) {
   BeginValue(value);
-  base::AppendLittle(value, epoch);
+  base::AppendLittle(value, epochs.own);
+  base::AppendLittle(value, epochs.before);
   base::AppendLittle(value, std::uint32_t{0});
   std::size_t count = 0;
   for (const raft::Entry& entry : entries) {
@@ -42,7 +43,8 @@ Result<Record> CheckRecord(std::string_view key, std::string_view value) {
   if (!body) return std::unexpected(body.error());
   base::ByteReader reader(*body);
   Record record;
-  record.epoch = reader.Little<std::uint64_t>();
+  record.epochs.own = reader.Little<std::uint64_t>();
+  record.epochs.before = reader.Little<std::uint64_t>();
   record.count = reader.Little<std::uint32_t>();
   record.entries = reader.rest();
   if (!reader.ok() || record.count == 0) {

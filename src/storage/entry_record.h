@@ -19,14 +19,21 @@ namespace drumbeat::storage {
 /// A save makes a new record when one would grow beyond this; only a single large entry is more.
 constexpr std::size_t kRecordBytes = 64u << 10;
 
+/// When a record was written, counted in saves that replaced entries.
+struct RecordEpochs {
+  std::uint64_t own = 0;
+  /// That of the record in force before it: a link, so that no record can go unnoticed.
+  std::uint64_t before = 0;
+};
+
 /// Packs entries from the front of `entries` into `value`, which is emptied first, as the record
-/// with key `key` and of `epoch`. Returns how many, at least one.
-std::size_t PackRecord(std::string& value, std::string_view key, std::uint64_t epoch,
+/// with key `key`. Returns how many, at least one.
+std::size_t PackRecord(std::string& value, std::string_view key, const RecordEpochs& epochs,
                        std::span<const raft::Entry> entries);
 
 /// A record that was stored: checksum and framing are good.
 struct Record {
-  std::uint64_t epoch = 0;
+  RecordEpochs epochs;
   std::uint32_t count = 0;
   /// The packed entries.
   std::string_view entries;

@@ -17,9 +17,8 @@ namespace {
 constexpr std::uint64_t kWorthCuttingEntries = 4096;
 constexpr std::uint64_t kWorthCuttingBytes = 1u << 20;
 
-std::string Span(Index first, Index last) {
-  return std::to_string(first.value()) + " to " + std::to_string(last.value());
-}
+std::string Named(Index index) { return std::to_string(index.value()); }
+std::string Span(Index first, Index last) { return Named(first) + " to " + Named(last); }
 
 }  // namespace
 
@@ -91,18 +90,27 @@ Result<void> KvLogStore::ReadRecords(const ReplicaRef& replica, const LogState& 
     if (*first <= state.cut || *first > state.last) continue;
     const Result<Record> record = CheckRecord(cursor->key(), cursor->value());
     if (!record) return std::unexpected(record.error());
-    if (record->epoch < epoch) continue;
+    const auto [own, before] = record->epochs;
+    if (own < epoch) continue;
     if (*first > end) break;
-    if (record->epoch > state.epoch || (*first < end && record->epoch == epoch)) {
+    if (own > state.epoch || (*first < end && own == epoch)) {
       return Fail(ErrorCode::kDamaged, "its records contradict each other");
     }
-    epoch = record->epoch;
+    if (!records.empty() && before != epoch) {
+      return Fail(ErrorCode::kDamaged, "a record before entry " + Named(*first) + " is missing");
+    }
+    epoch = own;
     end = *first + record->count;
-    records.Append(*first, cursor->value().size());
+    records.Append({*first, cursor->value().size(), epoch});
   }
   if (Result<void> status = cursor->status(); !status) return status;
-  if (end == state.last + 1) return {};
-  return Fail(ErrorCode::kDamaged, "entries " + Span(end, state.last) + " are missing");
+  if (end != state.last + 1) {
+    return Fail(ErrorCode::kDamaged, "entries " + Span(end, state.last) + " are missing");
+  }
+  if (!records.empty() && epoch != state.epoch) {
+    return Fail(ErrorCode::kDamaged, "a record up to entry " + Named(state.last) + " is missing");
+  }
+  return {};
 }
 
 Result<StoredLog> KvLogStore::Load(const ReplicaRef& replica) {
@@ -201,13 +209,19 @@ Result<void> KvLogStore::PlanUpdate(Scratch& scratch, const ReplicaUpdate& updat
 }
 
 void KvLogStore::PackEntries(Scratch& scratch, Plan& plan, std::span<const raft::Entry> entries) {
-  if (entries.front().index <= plan.after.last) ++plan.after.epoch;
+  RecordEpochs epochs{.own = plan.after.epoch, .before = plan.after.epoch};
+  if (entries.front().index <= plan.after.last) epochs.own = ++plan.after.epoch;
+  if (!plan.restarts) {
+    const base::MutexLock lock(plan.log->mutex);
+    epochs.before = plan.log->records.EpochBefore(entries.front().index).value_or(epochs.own);
+  }
   while (!entries.empty()) {
     const Index first = entries.front().index;
     const Key key = EntryKey(plan.replica, first);
-    const std::size_t packed = PackRecord(scratch.value, key, plan.after.epoch, entries);
+    const std::size_t packed = PackRecord(scratch.value, key, epochs, entries);
     scratch.batch->Put(Space::kEntries, key, scratch.value);
-    scratch.records.push_back({first, scratch.value.size()});
+    scratch.records.push_back({first, scratch.value.size(), epochs.own});
+    epochs.before = epochs.own;
     plan.after.last = entries[packed - 1].index;
     entries = entries.subspan(packed);
   }
@@ -244,7 +258,7 @@ void KvLogStore::Adopt(Scratch& scratch) {
     plan.log->state = plan.after;
     if (plan.restarts) plan.log->records.Clear();
     for (; record < plan.records_end; ++record) {
-      plan.log->records.Append(scratch.records[record].first, scratch.records[record].bytes);
+      plan.log->records.Append(scratch.records[record]);
     }
   }
 }

@@ -54,16 +54,12 @@ class KvLogStore : public LogStore {
     /// ended.
     std::size_t records_end = 0;
   };
-  struct NewRecord {
-    Index first;
-    std::uint64_t bytes = 0;
-  };
   /// What a save works with, used again by later ones.
   struct Scratch {
     std::unique_ptr<KvBatch> batch;
     std::string value;
     std::vector<Plan> plans;
-    std::vector<NewRecord> records;
+    std::vector<RecordMap::Start> records;
     std::vector<Witness::Note> notes;
   };
   struct HashReplica {

@@ -38,9 +38,9 @@ Result<LogState> DecodeLogState(std::string_view key, std::string_view value) {
   return state;
 }
 
-void RecordMap::Append(Index first, std::uint64_t bytes) {
-  while (!empty() && places_.back().first >= first) places_.pop_back();
-  places_.push_back({first, bytes});
+void RecordMap::Append(const Start& record) {
+  while (!empty() && places_.back().first >= record.first) places_.pop_back();
+  places_.push_back(record);
 }
 
 void RecordMap::Clear() {
@@ -72,6 +72,11 @@ RecordMap::Place RecordMap::Find(Index index, Index last) const {
   return {.first = places_[position].first,
           .end = EndOf(position, last),
           .bytes = places_[position].bytes};
+}
+
+std::optional<std::uint64_t> RecordMap::EpochBefore(Index index) const {
+  if (empty() || places_[head_].first >= index) return std::nullopt;
+  return places_[Locate(index - 1)].epoch;
 }
 
 RecordMap::Prefix RecordMap::PrefixThrough(Index index, Index last) const {

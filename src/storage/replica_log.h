@@ -37,6 +37,12 @@ Result<LogState> DecodeLogState(std::string_view key, std::string_view value);
 /// Thread-safety: none.
 class RecordMap {
  public:
+  /// A record: where it begins, how long it is, in which epoch it was written.
+  struct Start {
+    Index first;
+    std::uint64_t bytes = 0;
+    std::uint64_t epoch = 0;
+  };
   struct Place {
     Index first;
     /// One behind the last entry that the record still stands for.
@@ -46,14 +52,17 @@ class RecordMap {
 
   bool empty() const { return head_ == places_.size(); }
   std::size_t size() const { return places_.size() - head_; }
-  /// Adds a record that begins at `first` and cuts off everything from there on.
-  void Append(Index first, std::uint64_t bytes);
+  /// Adds a record and cuts off everything from its first index on.
+  void Append(const Start& record);
   /// Forgets every record.
   void Clear();
   /// Forgets the records before the one that begins at `first`.
   void DropBefore(Index first);
   /// The record in force for `index`, which lies between the first record's first and `last`.
   Place Find(Index index, Index last) const;
+  /// The epoch of the record in force for the entry before `index`; none if there is no such
+  /// record.
+  std::optional<std::uint64_t> EpochBefore(Index index) const;
 
   /// What may go when everything up to `index` may: whole records only.
   struct Prefix {
@@ -64,10 +73,6 @@ class RecordMap {
   Prefix PrefixThrough(Index index, Index last) const;
 
  private:
-  struct Start {
-    Index first;
-    std::uint64_t bytes;
-  };
   /// Position of the last record that begins at or before `index`.
   std::size_t Locate(Index index) const;
   Index EndOf(std::size_t position, Index last) const;

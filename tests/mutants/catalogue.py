@@ -351,7 +351,7 @@ MUTANTS = [
         "ignore-record-epoch",
         "stored entries that were replaced come back after a restart",
         edit("storage/kv_log_store.cc",
-             "  if (entries.front().index <= plan.after.last) ++plan.after.epoch;\n", ""),
+             "  if (entries.front().index <= plan.after.last) epochs.own = ++plan.after.epoch;\n", ""),
         "storage: *LogStoreContract*:KvLogStoreTest.*:CrashTest.Sim*",
     ),
     Mutant(

@@ -30,7 +30,7 @@ const Key kKey = EntryKey(Replica(1, 1), Index(1));
 
 std::string Pack(const std::vector<raft::Entry>& entries, std::uint64_t epoch = 3) {
   std::string value;
-  EXPECT_EQ(PackRecord(value, kKey, epoch, entries), entries.size());
+  EXPECT_EQ(PackRecord(value, kKey, {.own = epoch, .before = 2}, entries), entries.size());
   return value;
 }
 
@@ -48,10 +48,10 @@ TEST(EntryRecordTest, TheExampleOfTheFormatHolds) {
   const Key key = EntryKey(Replica(128, 1), Index(7));
   EXPECT_EQ(std::string(key), FromHex("0000000000000080 0000000000000001 0000000000000007"));
   std::string value;
-  EXPECT_EQ(PackRecord(value, key, 0, std::vector{seven, eight}), 2u);
-  EXPECT_EQ(value, FromHex("01 0000000000000000 02000000"
+  EXPECT_EQ(PackRecord(value, key, {}, std::vector{seven, eight}), 2u);
+  EXPECT_EQ(value, FromHex("01 0000000000000000 0000000000000000 02000000"
                            "0e000000 00030107020203050703006869 7f 05000000 00030108 7f"
-                           "f7651347"));
+                           "43f6bd2f"));
 
   const Key state_key = StateKey(StateKind::kLog, Replica(128, 1));
   EXPECT_EQ(std::string(state_key), FromHex("6c 0000000000000080 0000000000000001"));
@@ -69,7 +69,8 @@ TEST(EntryRecordTest, WhatIsPackedIsUnpacked) {
   const base::Bytes value = base::Bytes::Copy(Pack(entries));
   const Result<Record> record = CheckRecord(kKey, value.view());
   ASSERT_TRUE(record.has_value());
-  EXPECT_EQ(record->epoch, 3u);
+  EXPECT_EQ(record->epochs.own, 3u);
+  EXPECT_EQ(record->epochs.before, 2u);
   EXPECT_EQ(record->count, 49u);
   std::vector<raft::Entry> unpacked;
   std::uint64_t size = 0;
@@ -83,12 +84,12 @@ TEST(EntryRecordTest, WhatIsPackedIsUnpacked) {
 TEST(EntryRecordTest, ARecordEndsBeforeItGrowsTooLarge) {
   const auto entries = MakeEntries(1, 1000, 2, 300);
   std::string value;
-  const std::size_t packed = PackRecord(value, kKey, 0, entries);
+  const std::size_t packed = PackRecord(value, kKey, {}, entries);
   EXPECT_GT(packed, 100u);
   EXPECT_LE(value.size(), kRecordBytes);
   const std::vector<raft::Entry> large = {MakeEntry(1, 1, std::string(1u << 20, 'x')),
                                           MakeEntry(2, 1, "small")};
-  EXPECT_EQ(PackRecord(value, kKey, 0, large), 1u);
+  EXPECT_EQ(PackRecord(value, kKey, {}, large), 1u);
 }
 
 TEST(EntryRecordTest, AnyFlippedBitAndAnyOtherKeyIsDamage) {

@@ -36,10 +36,10 @@ class KvLogStoreTest : public testing::Test {
     change(*batch);
     ASSERT_TRUE(kv->Write(*batch, Sync::kYes).has_value());
   }
-  void PutRecord(std::uint64_t first, std::uint64_t end, std::uint64_t epoch) {
+  void PutRecord(std::uint64_t first, std::uint64_t end, const RecordEpochs& epochs) {
     const Key key = EntryKey(kReplica, Index(first));
     std::string value;
-    PackRecord(value, key, epoch, MakeEntries(first, end, 1));
+    PackRecord(value, key, epochs, MakeEntries(first, end, 1));
     Tamper([&](KvBatch& batch) { batch.Put(Space::kEntries, key, value); });
   }
   void ExpectDamaged(const std::string& what) {
@@ -62,28 +62,48 @@ TEST_F(KvLogStoreTest, AMissingRecordIsDamageWhereverItStood) {
     Tamper(
         [&](KvBatch& batch) { batch.Delete(Space::kEntries, EntryKey(kReplica, Index(first))); });
     ExpectDamaged("entries " + std::to_string(first) + " to 50 are missing");
-    PutRecord(first, first + 10, 0);
+    PutRecord(first, first + 10, {});
     EXPECT_TRUE(Open().log->Load(kReplica).has_value());
   }
 }
 
+// Without the records of a later save those that it replaced seem whole.
+TEST_F(KvLogStoreTest, ReplacedEntriesDoNotComeBackForAMissingRecord) {
+  {
+    const Stores stores = Open();
+    for (const std::uint64_t first : {31, 36, 41}) {
+      ASSERT_TRUE(SaveEntries(*stores.log, kReplica, MakeEntries(first, 46, 2)).has_value());
+    }
+    EXPECT_EQ(stores.log->Read(kReplica, Index(1), Index(46), kNoLimit)->size(), 45u);
+  }
+  EXPECT_EQ(Open().log->Load(kReplica)->last, Index(45));
+  const Key middle = EntryKey(kReplica, Index(36));
+  const Key last = EntryKey(kReplica, Index(41));
+  Tamper([&](KvBatch& batch) { batch.Delete(Space::kEntries, last); });
+  ExpectDamaged("a record up to entry 45 is missing");
+  PutRecord(41, 46, {.own = 3, .before = 2});
+  EXPECT_TRUE(Open().log->Load(kReplica).has_value());
+  Tamper([&](KvBatch& batch) { batch.Delete(Space::kEntries, middle); });
+  ExpectDamaged("a record before entry 41 is missing");
+}
+
 TEST_F(KvLogStoreTest, ARecordThatEndsEarlyIsDamage) {
-  PutRecord(21, 25, 0);
+  PutRecord(21, 25, {});
   ExpectDamaged("entries 25 to 50 are missing");
 }
 
 TEST_F(KvLogStoreTest, RecordsOfOneEpochThatOverlapAreDamage) {
-  PutRecord(25, 27, 0);
+  PutRecord(25, 27, {});
   ExpectDamaged("contradict");
 }
 
 TEST_F(KvLogStoreTest, ARecordOfAnEpochThatNeverWasIsDamage) {
-  PutRecord(21, 31, 1);
+  PutRecord(21, 31, {.own = 1});
   ExpectDamaged("contradict");
 }
 
 TEST_F(KvLogStoreTest, RecordsBehindTheEndAreWaste) {
-  PutRecord(61, 70, 0);
+  PutRecord(61, 70, {});
   EXPECT_EQ(Open().log->Load(kReplica)->last, Index(50));
 }
 

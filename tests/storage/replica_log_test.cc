@@ -35,9 +35,9 @@ TEST(LogStateTest, ALogThatEndsBeforeItBeginsIsDamage) {
 
 TEST(RecordMapTest, EachRecordHoldsUntilTheNextBegins) {
   RecordMap records;
-  records.Append(Index(1), 10);
-  records.Append(Index(11), 20);
-  records.Append(Index(21), 30);
+  records.Append({Index(1), 10});
+  records.Append({Index(11), 20});
+  records.Append({Index(21), 30});
   const Index last(30);
   EXPECT_EQ(records.Find(Index(1), last).end, Index(11));
   EXPECT_EQ(records.Find(Index(20), last).first, Index(11));
@@ -47,17 +47,30 @@ TEST(RecordMapTest, EachRecordHoldsUntilTheNextBegins) {
 
 TEST(RecordMapTest, ANewRecordCutsOffWhatFollowsItsFirst) {
   RecordMap records;
-  for (const std::uint64_t first : {1, 11, 21}) records.Append(Index(first), 10);
-  records.Append(Index(15), 10);
+  for (const std::uint64_t first : {1, 11, 21}) records.Append({Index(first), 10});
+  records.Append({Index(15), 10});
   EXPECT_EQ(records.size(), 3u);
   EXPECT_EQ(records.Find(Index(14), Index(16)).end, Index(15));
-  records.Append(Index(11), 10);
+  records.Append({Index(11), 10});
   EXPECT_EQ(records.size(), 2u);
+}
+
+TEST(RecordMapTest, TheEpochBeforeAnEntryIsThatOfTheRecordThatHoldsIt) {
+  RecordMap records;
+  EXPECT_EQ(records.EpochBefore(Index(1)), std::nullopt);
+  records.Append({Index(1), 10, 4});
+  records.Append({Index(11), 10, 5});
+  EXPECT_EQ(records.EpochBefore(Index(1)), std::nullopt);
+  EXPECT_EQ(records.EpochBefore(Index(2)), 4u);
+  EXPECT_EQ(records.EpochBefore(Index(11)), 4u);
+  EXPECT_EQ(records.EpochBefore(Index(12)), 5u);
+  records.DropBefore(Index(11));
+  EXPECT_EQ(records.EpochBefore(Index(11)), std::nullopt);
 }
 
 TEST(RecordMapTest, OnlyWholeRecordsMayGo) {
   RecordMap records;
-  for (const std::uint64_t first : {1, 11, 21}) records.Append(Index(first), 10);
+  for (const std::uint64_t first : {1, 11, 21}) records.Append({Index(first), 10});
   const Index last(30);
   EXPECT_EQ(records.PrefixThrough(Index(9), last).end, Index(0));
   EXPECT_EQ(records.PrefixThrough(Index(10), last).end, Index(11));
@@ -67,7 +80,7 @@ TEST(RecordMapTest, OnlyWholeRecordsMayGo) {
 
 TEST(RecordMapTest, DroppingManyKeepsTheRest) {
   RecordMap records;
-  for (std::uint64_t first = 1; first <= 1000; ++first) records.Append(Index(first), 1);
+  for (std::uint64_t first = 1; first <= 1000; ++first) records.Append({Index(first), 1});
   for (std::uint64_t first = 2; first <= 1000; ++first) {
     records.DropBefore(Index(first));
     ASSERT_EQ(records.size(), 1001 - first);
