@@ -19,6 +19,11 @@ std::string Words(const ReplicaRef& replica) {
          std::to_string(replica.shard.value());
 }
 
+std::optional<raft::ConfigChange> ReadChange(const raft::Entry& entry) {
+  Result<raft::ConfigChange> change = codec::DecodeConfigChange(entry.command.view());
+  return change ? std::optional(*std::move(change)) : std::nullopt;
+}
+
 }  // namespace
 
 raft::Options RaftOptions(const ReplicaConfig& config, std::uint64_t seed) {
@@ -32,6 +37,7 @@ raft::Options RaftOptions(const ReplicaConfig& config, std::uint64_t seed) {
   options.quiesce = config.quiesce;
   options.max_in_memory_log_bytes = config.max_in_memory_log_bytes;
   options.seed = seed;
+  options.read_change = &ReadChange;
   switch (config.role) {
     case ReplicaRole::kVoter: break;
     case ReplicaRole::kNonVoting: options.initial_role = raft::Role::kNonVoting; break;

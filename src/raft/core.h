@@ -164,6 +164,8 @@ class Core {
   void HandleHeartbeatReply(Sender sender, const HeartbeatReply& reply);
   void SendAppends();
   Index EndFor(const MemberProgress& member) const;
+  Index EndForWitnesses(ReplicaId leaver) const;
+  ReplicaId LeavingVoter(Index change) const;
   void SendAppendsTo(MemberProgress& member);
   bool SendAppend(MemberProgress& member, std::uint64_t max_bytes);
   void SendSnapshotTo(MemberProgress& member);

@@ -54,6 +54,8 @@ class Log {
   bool HasUnappliedChange(Index limit) const {
     return !changes_.empty() && changes_.front() <= limit;
   }
+  /// The last one of all that have not been applied; 0: none.
+  Index last_unapplied_change() const { return changes_.empty() ? Index{0} : changes_.back(); }
   /// Entries from `first` on, at least one, then as many as fit into `max_bytes`. Nothing when
   /// `first` was cut off. `first` is at most last().
   std::optional<std::vector<Entry>> Read(Index first, std::uint64_t max_bytes) const;

@@ -48,6 +48,9 @@ struct Options {
   std::uint64_t max_in_memory_log_bytes = 0;
   /// Seeds the election timeouts. Same inputs, same seed: same outputs.
   std::uint64_t seed = 1;
+  /// What the entry of a membership change says; nothing if it makes no sense. Pure. Without it, a
+  /// voter that is removed may leave its witnesses ahead of those who stay.
+  std::optional<ConfigChange> (*read_change)(const Entry& change) = nullptr;
 };
 
 /// What the replica starts from.

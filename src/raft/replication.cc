@@ -199,17 +199,42 @@ void Core::SendAppends() {
 // leader goes for good, and the voters that stay can be elected.
 Index Core::EndFor(const MemberProgress& member) const {
   if (member.kind() != MemberKind::kWitness) return log_.last();
+  const Index end = EndForWitnesses(ReplicaId{0});
+  const Index change = log_.last_unapplied_change();
+  if (!change || change > end) return end;
+  const ReplicaId leaver = LeavingVoter(change);
+  if (!leaver) return end;
+  // From the entry on that removes a voter, that holds without this voter, too: what it and the
+  // witnesses committed would else be nowhere when it is gone. So a leader leads on until those who
+  // stay can do without it (thesis 4.2.2).
+  return std::min(end, std::max(change - 1, EndForWitnesses(leaver)));
+}
+
+/// As if `leaver` (0: nobody) were no voter any more.
+Index Core::EndForWitnesses(ReplicaId leaver) const {
   std::vector<Index> matches;
-  for (const MemberProgress& other : members_) {
-    if (other.kind() == MemberKind::kVoter) matches.push_back(other.match());
+  std::size_t witnesses = 0;
+  for (const MemberProgress& member : members_) {
+    if (member.kind() == MemberKind::kWitness) ++witnesses;
+    if (member.kind() != MemberKind::kVoter || member.id() == leaver) continue;
+    matches.push_back(member.match());
   }
-  const std::size_t witnesses = voting_ - matches.size();
-  const std::size_t majority = voting_ / 2 + 1;
+  const std::size_t majority = QuorumSize(matches.size() + witnesses);
   const std::size_t needed = majority > witnesses ? majority - witnesses : 1;
-  if (matches.size() < needed) return Index{0};
+  if (matches.empty()) return Index{0};
   std::ranges::nth_element(matches, matches.begin() + static_cast<std::ptrdiff_t>(needed - 1),
                            std::ranges::greater());
   return matches[needed - 1];
+}
+
+/// The voter that `change`, which was not applied, removes; 0: none. The last voter stays.
+ReplicaId Core::LeavingVoter(Index change) const {
+  if (options_.read_change == nullptr || membership_.voters.size() < 2) return {};
+  const auto entries = log_.Read(change, 0);
+  if (!entries) return {};
+  const std::optional<ConfigChange> said = options_.read_change(entries->front());
+  if (!said || said->type != ConfigChangeType::kRemove) return {};
+  return membership_.voters.contains(said->replica) ? said->replica : ReplicaId{};
 }
 
 void Core::SendAppendsTo(MemberProgress& member) {

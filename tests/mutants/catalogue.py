@@ -355,6 +355,14 @@ MUTANTS = [
         "storage: *LogStoreContract*:KvLogStoreTest.*:CrashTest.Sim*",
     ),
     Mutant(
+        "witness-ahead-of-those-who-stay",
+        "a witness may commit the removal of the one voter that has everything",
+        edit("raft/replication.cc",
+             "  return std::min(end, std::max(change - 1, EndForWitnesses(leaver)));",
+             "  return end;"),
+        "raft: WitnessTest.*",
+    ),
+    Mutant(
         "witness-not-raised",
         "nothing remembers what was acknowledged besides the store itself",
         edit("storage/kv_log_store.cc",

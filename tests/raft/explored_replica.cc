@@ -18,6 +18,7 @@ LogWord WordOf(const Entry& entry) {
 // So low that every tick is a timeout, and no dice decide.
 Options ExploredOptions(std::uint64_t id, const ExploredSetup& setup) {
   Options options;
+  options.read_change = &DecodeChange;
   options.shard = kShard;
   options.replica = ReplicaId(id);
   options.election_ticks = 1;

@@ -68,6 +68,7 @@ std::optional<ConfigChange> DecodeChange(const Entry& entry) {
 TestReplica::TestReplica(const Options& options, const Membership& members, Images& images)
     : options_(options), images_(images) {
   options_.shard = kShard;
+  options_.read_change = &DecodeChange;
   Bootstrap(members);
 }
 
