@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node_host/address_book.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace drumbeat::node_host {
@@ -15,7 +16,7 @@ void AddressBook::SetMembers(const Membership& members) {
 void AddressBook::SetMembers(const MemberMap& members) {
   const base::MutexLock lock(mutex_);
   members_ = members;
-  for (const auto& [replica, address] : members_) provisional_.erase(replica);
+  std::erase_if(provisional_, [&](const auto& known) { return members_.contains(known.first); });
 }
 
 bool AddressBook::Heard(ReplicaId replica, const std::string& address) {
@@ -23,18 +24,16 @@ bool AddressBook::Heard(ReplicaId replica, const std::string& address) {
   if (const auto member = members_.find(replica); member != members_.end()) {
     return member->second == address;
   }
-  if (const auto known = provisional_.find(replica); known != provisional_.end()) {
-    known->second = address;
-  } else if (provisional_.size() < kMaxProvisional) {
-    provisional_.emplace(replica, address);
-  }
+  std::erase_if(provisional_, [&](const auto& known) { return known.first == replica; });
+  if (provisional_.size() == kMaxProvisional) provisional_.erase(provisional_.begin());
+  provisional_.emplace_back(replica, address);
   return true;
 }
 
 std::string AddressBook::Find(ReplicaId replica) const {
   const base::MutexLock lock(mutex_);
   if (const auto member = members_.find(replica); member != members_.end()) return member->second;
-  const auto known = provisional_.find(replica);
+  const auto known = std::ranges::find(provisional_, replica, &Provisional::first);
   return known == provisional_.end() ? std::string() : known->second;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "drumbeat/types.h"
@@ -14,8 +15,8 @@ namespace drumbeat::node_host {
 /// Where the members of one shard live: what the membership says and, for senders that no applied
 /// membership names (a joining replica knows nobody), what their messages say.
 ///
-/// What a message says never overrides what the membership says, and at most kMaxProvisional such
-/// addresses are kept.
+/// What a message says never overrides what the membership says, and of such addresses the
+/// kMaxProvisional that were heard of last are kept.
 /// Thread-safety: all functions from any thread.
 class AddressBook {
  public:
@@ -39,9 +40,12 @@ class AddressBook {
   bool IsMember(ReplicaId replica) const;
 
  private:
+  using Provisional = std::pair<ReplicaId, std::string>;
+
   mutable base::Mutex mutex_;
   MemberMap members_ DRUMBEAT_GUARDED_BY(mutex_);
-  MemberMap provisional_ DRUMBEAT_GUARDED_BY(mutex_);
+  /// Heard of longest ago first.
+  std::vector<Provisional> provisional_ DRUMBEAT_GUARDED_BY(mutex_);
 };
 
 }  // namespace drumbeat::node_host

@@ -142,6 +142,11 @@ void Core::BecomeFollower(Term term, ReplicaId leader, Timers timers) {
   SetLeader(leader);
 }
 
+void Core::StopStanding() {
+  if (role_ != Role::kCandidate && role_ != Role::kPreCandidate) return;
+  BecomeFollower(term_, ReplicaId{0});
+}
+
 void Core::BecomePreCandidate() {
   role_ = Role::kPreCandidate;
   ResetRole(Timers::kRestart);
@@ -256,9 +261,8 @@ void Core::SnapshotRestored(const SnapshotRecord& snapshot) {
 
 void Core::OnMembersChanged() {
   const bool leads = role_ == Role::kLeader;
-  const bool stands = role_ == Role::kCandidate || role_ == Role::kPreCandidate;
   if (leads && !IsVoter()) return LeaveLeadership();
-  if (stands && !IsVoter()) return BecomeFollower(term_, ReplicaId{0});
+  StopStanding();
   if (role_ == Role::kNonVoting && IsVoter()) return BecomeFollower(term_, leader_);
   if (!leads) return;
   if (transfer_ && !membership_.voters.contains(transfer_->target)) transfer_.reset();

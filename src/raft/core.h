@@ -106,6 +106,9 @@ class Core {
   bool MaySleep() const;
   void TellVotersOfSleep();
   void BecomeFollower(Term term, ReplicaId leader, Timers timers = Timers::kRestart);
+  /// A candidate's votes were counted for the members that it knew, of a log that was not
+  /// committed any further: when either changes, it starts over as a follower.
+  void StopStanding();
   void BecomePreCandidate();
   void BecomeCandidate();
   void BecomeLeader();

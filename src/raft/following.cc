@@ -55,6 +55,7 @@ void Core::HandleInstallSnapshot(Sender sender, const InstallSnapshot& install) 
   if (!known && !membership_.voters.empty()) return;
   if (snapshot.witness && role_ != Role::kWitness) return;  // it holds no state
   if (snapshot.index > log_.committed()) {
+    StopStanding();
     if (log_.Matches(snapshot.index, snapshot.term)) {
       log_.CommitTo(snapshot.index);
     } else {
@@ -68,9 +69,6 @@ void Core::HandleInstallSnapshot(Sender sender, const InstallSnapshot& install) 
 void Core::Restore(const SnapshotRecord& snapshot) {
   // An entry of that term was committed, so the term existed.
   if (snapshot.term > term_) BecomeFollower(snapshot.term, ReplicaId{0});
-  if (role_ == Role::kCandidate || role_ == Role::kPreCandidate) {
-    BecomeFollower(term_, ReplicaId{0});
-  }
   log_.Restore(snapshot);
   received_snapshot_ = snapshot;
   restoring_ = snapshot.index;

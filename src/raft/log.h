@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -53,6 +54,10 @@ class Log {
   /// A membership change at or below `limit` that has not been applied.
   bool HasUnappliedChange(Index limit) const {
     return !changes_.empty() && changes_.front() <= limit;
+  }
+  /// A membership change in (after, limit] that has not been applied.
+  bool HasUnappliedChange(Index after, Index limit) const {
+    return std::ranges::any_of(changes_, [&](Index at) { return at > after && at <= limit; });
   }
   /// The last one of all that have not been applied; 0: none.
   Index last_unapplied_change() const { return changes_.empty() ? Index{0} : changes_.back(); }

@@ -43,7 +43,9 @@ HardState Core::CurrentHardState() const {
 void Core::FillHardState(Output& out) {
   const HardState now = CurrentHardState();
   const bool promised = now.term != handed_.term || now.vote != handed_.vote;
-  out.must_sync = promised || !out.entries.empty() || out.received_snapshot;
+  // Whoever is removed stops when it hears of it. A leader that then forgot would miss its vote.
+  const bool changes = log_.HasUnappliedChange(synced_commit_, now.commit);
+  out.must_sync = promised || changes || !out.entries.empty() || out.received_snapshot;
   // A membership change must not become durable before the commit index that came with it, or a
   // restart would not know that the change before it is committed (see MayCampaign). So whatever
   // is synced takes the newest commit index along, even if it was written unsynced before.

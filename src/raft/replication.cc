@@ -261,8 +261,9 @@ bool Core::SendAppend(MemberProgress& member, std::uint64_t max_bytes) {
   const std::uint64_t bytes = SizeOf(*entries);
   const Index last = previous + entries->size();
   // Before the own save, unless nothing but that save makes them committed (a quorum of one), or
-  // the term itself might be used again after a crash.
-  const bool early = !Alone() && durable_term_ == term_;
+  // the term itself might be used again after a crash, or a removal might be told and forgotten.
+  const bool early = !Alone() && durable_term_ == term_ &&
+                     !log_.HasUnappliedChange(synced_commit_, log_.committed());
   auto& messages = early ? out_.messages_now : out_.messages_after_save;
   messages.push_back({.shard = options_.shard,
                       .from = options_.replica,

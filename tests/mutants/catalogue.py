@@ -39,7 +39,7 @@ MUTANTS = [
         "a vote is told before it is flushed",
         edit(
             "raft/output.cc",
-            "out.must_sync = promised || !out.entries.empty() || out.received_snapshot;",
+            "out.must_sync = promised || changes || !out.entries.empty() || out.received_snapshot;",
             "out.must_sync = !out.entries.empty() || out.received_snapshot;",
         ),
         CORE, seeds=20, number=1,

@@ -15,13 +15,24 @@ TEST(AddressBookTest, WhatTheMembershipSaysIsNeverOverridden) {
   EXPECT_TRUE(book.Heard(ReplicaId(2), "b:2"));
 }
 
-TEST(AddressBookTest, AJoinerRemembersAFewStrangersUntilItKnowsTheMembers) {
+TEST(AddressBookTest, OfStrangersTheLastOnesAreKept) {
   AddressBook book;
-  for (std::uint64_t id = 1; id <= 1000; ++id) {
+  for (std::uint64_t id = 1; id <= AddressBook::kMaxProvisional; ++id) {
     EXPECT_TRUE(book.Heard(ReplicaId(id), "host" + std::to_string(id) + ":1"));
   }
-  EXPECT_EQ(book.Find(ReplicaId(AddressBook::kMaxProvisional)), "host16:1");
-  EXPECT_EQ(book.Find(ReplicaId(AddressBook::kMaxProvisional + 1)), "");
+  EXPECT_TRUE(book.Heard(ReplicaId(1), "moved:1"));
+  EXPECT_TRUE(book.Heard(ReplicaId(1000), "new:1"));
+  EXPECT_EQ(book.Find(ReplicaId(1000)), "new:1");
+  EXPECT_EQ(book.Find(ReplicaId(1)), "moved:1");
+  EXPECT_EQ(book.Find(ReplicaId(2)), "") << "heard of longest ago";
+  EXPECT_EQ(book.Find(ReplicaId(3)), "host3:1");
+}
+
+TEST(AddressBookTest, AJoinerRemembersStrangersUntilItKnowsTheMembers) {
+  AddressBook book;
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    EXPECT_TRUE(book.Heard(ReplicaId(id), "host" + std::to_string(id) + ":1"));
+  }
   Membership members;
   members.voters = {{ReplicaId(1), "real:1"}};
   members.witnesses = {{ReplicaId(2), "witness:1"}};

@@ -64,6 +64,25 @@ TEST(MembershipChangeTest, TheNextOneWaitsUntilTheFirstIsAppliedNotOnlyCommitted
   EXPECT_TRUE(output.dropped_proposals.empty());
 }
 
+// It stops when it hears of it; a leader that then forgot would wait for its vote for ever.
+TEST(MembershipChangeTest, ARemovalIsToldWhenTheLeaderCannotForgetIt) {
+  TestShard shard(2);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.raft(1).Propose({Change("remove 2")});
+  const Index at = shard.raft(1).status().last_index;
+  for (const std::uint64_t id : {1, 2}) {
+    shard.Run(id);
+    while (!shard.network.empty()) shard.DeliverNext();
+  }
+  ASSERT_EQ(shard.raft(1).committed(), at);
+  const Output output = shard[1].Take();
+  EXPECT_TRUE(output.must_sync);
+  ASSERT_TRUE(output.hard_state.has_value());
+  EXPECT_EQ(output.hard_state->commit, at);
+  EXPECT_TRUE(output.messages_now.empty());
+  EXPECT_EQ(Only<AppendEntries>(output.messages_after_save).size(), 1u);
+}
+
 TEST(MembershipChangeTest, ARefusedChangeMakesRoomForTheNext) {
   TestShard shard(3);
   ASSERT_TRUE(shard.Elect(1));

@@ -196,6 +196,29 @@ TEST(SnapshotTest, ACandidateTakesASnapshotAndGivesUp) {
   EXPECT_EQ(shard[1].applied(), Index{20});
 }
 
+// The votes were given for the members before the change that it now learns to be committed.
+TEST(SnapshotTest, ACandidateGivesUpWhenOneCommitsAChangeInItsLog) {
+  TestShard shard(4);
+  ASSERT_TRUE(shard.Elect(2));
+  const Term term = shard.raft(2).term();
+  const Index last = shard.raft(1).status().last_index;
+  Entry change = Change("remove 4");
+  change.term = term;
+  change.index = last + 1;
+  shard.Deliver(Make(
+      2, 1, term.value(),
+      AppendEntries{.previous = last, .previous_term = term, .commit = last, .entries = {change}}));
+  shard.Run(1);
+  shard.filter = [](const Envelope&) { return false; };
+  while (shard.raft(1).role() == Role::kFollower) shard.Tick(1);
+  ASSERT_EQ(shard.raft(1).role(), Role::kCandidate);
+  shard.filter = nullptr;
+  shard.Deliver(Make(2, 1, 0, InstallSnapshot{Snapshot(shard, last.value() + 1, term.value())}));
+  EXPECT_EQ(shard.raft(1).role(), Role::kFollower);
+  shard.Run(1);
+  EXPECT_EQ(shard[1].members().voters.size(), 3u);
+}
+
 TEST(SnapshotTest, ALeaderTakesNone) {
   TestShard shard(3);
   ASSERT_TRUE(shard.Elect(1));
