@@ -16,6 +16,7 @@
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/write_batch.h>
 
+#include "base/thread.h"
 #include "logging/logger.h"
 #include "storage/advice.h"
 #include "storage/posix_file.h"
@@ -251,6 +252,7 @@ Result<void> RocksDbKv::Open() {
   }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
+  const base::SignalsBlocked blocked;  // in RocksDB's threads, too
   const rocksdb::Status status =
       rocksdb::DB::Open(MakeDbOptions(options_, logger_), name_, descriptors, &handles, &db);
   if (!status.ok()) return std::unexpected(OpenError(status));
