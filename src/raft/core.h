@@ -170,7 +170,7 @@ class Core {
   Index EndForWitnesses(ReplicaId leaver) const;
   ReplicaId LeavingVoter(Index change) const;
   void SendAppendsTo(MemberProgress& member);
-  bool SendAppend(MemberProgress& member, std::uint64_t max_bytes);
+  bool SendAppend(MemberProgress& member, Index end, std::uint64_t max_bytes);
   void SendSnapshotTo(MemberProgress& member);
   void SendHeartbeats();
   void SendHeartbeat(const MemberProgress& member, ReadContext context);

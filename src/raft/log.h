@@ -52,9 +52,7 @@ class Log {
   /// the commit index, and past entries whose term says that they cannot be in its log.
   Index ConflictHint(Index refused, Term term) const;
   /// A membership change at or below `limit` that has not been applied.
-  bool HasUnappliedChange(Index limit) const {
-    return !changes_.empty() && changes_.front() <= limit;
-  }
+  bool HasUnappliedChange(Index limit) const { return HasUnappliedChange(Index{0}, limit); }
   /// A membership change in (after, limit] that has not been applied.
   bool HasUnappliedChange(Index after, Index limit) const {
     return std::ranges::any_of(changes_, [&](Index at) { return at > after && at <= limit; });

@@ -238,16 +238,18 @@ ReplicaId Core::LeavingVoter(Index change) const {
 }
 
 void Core::SendAppendsTo(MemberProgress& member) {
+  const Index end = EndFor(member);
+  const std::uint64_t max_bytes = std::max<std::uint64_t>(1, options_.max_append_bytes);
   bool sent = false;
-  while (member.next() <= EndFor(member) && member.MaySendEntries(inflight_limits_) &&
-         SendAppend(member, std::max<std::uint64_t>(1, options_.max_append_bytes))) {
+  while (member.next() <= end && member.MaySendEntries(inflight_limits_) &&
+         SendAppend(member, end, max_bytes)) {
     sent = true;
   }
-  if (!sent && member.OwesEmpty(log_.committed())) SendAppend(member, 0);
+  if (!sent && member.OwesEmpty(log_.committed())) SendAppend(member, end, 0);
 }
 
-/// `max_bytes` 0: no entries. Returns whether entries were sent.
-bool Core::SendAppend(MemberProgress& member, std::uint64_t max_bytes) {
+/// Entries up to `end`; `max_bytes` 0: none. Returns whether entries were sent.
+bool Core::SendAppend(MemberProgress& member, Index end, std::uint64_t max_bytes) {
   const Index previous = member.next() - 1;
   const std::optional<Term> previous_term = log_.TermAt(previous);
   std::optional<std::vector<Entry>> entries(std::in_place);
@@ -257,7 +259,7 @@ bool Core::SendAppend(MemberProgress& member, std::uint64_t max_bytes) {
     SendSnapshotTo(member);
     return false;
   }
-  if (witness) ReduceForWitness(*entries, EndFor(member));
+  if (witness) ReduceForWitness(*entries, end);
   const std::uint64_t bytes = SizeOf(*entries);
   const Index last = previous + entries->size();
   // Before the own save, unless nothing but that save makes them committed (a quorum of one), or

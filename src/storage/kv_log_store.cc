@@ -176,10 +176,15 @@ Result<void> KvLogStore::SaveWith(Scratch& scratch, std::span<const ReplicaUpdat
 Result<void> KvLogStore::PlanUpdate(Scratch& scratch, const ReplicaUpdate& update) {
   Result<std::shared_ptr<ReplicaLog>> log = Find(update.replica);
   if (!log) return std::unexpected(log.error());
-  Plan plan{.log = std::move(*log), .replica = update.replica, .before = {}, .after = {}};
+  Plan plan;
+  plan.log = std::move(*log);
+  plan.replica = update.replica;
   {
     const base::MutexLock lock(plan.log->mutex);
     plan.before = plan.log->state;
+    if (!update.restart_behind && !update.entries.empty()) {
+      plan.epoch_before = plan.log->records.EpochBefore(update.entries.front().index);
+    }
   }
   plan.after = plan.before;
   if (update.hard_state) plan.after.hard_state = *update.hard_state;
@@ -209,12 +214,9 @@ Result<void> KvLogStore::PlanUpdate(Scratch& scratch, const ReplicaUpdate& updat
 }
 
 void KvLogStore::PackEntries(Scratch& scratch, Plan& plan, std::span<const raft::Entry> entries) {
-  RecordEpochs epochs{.own = plan.after.epoch, .before = plan.after.epoch};
+  RecordEpochs epochs{.own = plan.after.epoch};
   if (entries.front().index <= plan.after.last) epochs.own = ++plan.after.epoch;
-  if (!plan.restarts) {
-    const base::MutexLock lock(plan.log->mutex);
-    epochs.before = plan.log->records.EpochBefore(entries.front().index).value_or(epochs.own);
-  }
+  epochs.before = plan.epoch_before.value_or(epochs.own);
   while (!entries.empty()) {
     const Index first = entries.front().index;
     const Key key = EntryKey(plan.replica, first);

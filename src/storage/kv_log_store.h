@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -50,6 +51,8 @@ class KvLogStore : public LogStore {
     LogState before;
     LogState after;
     bool restarts = false;
+    /// Of the record that the new ones follow, if there is one.
+    std::optional<std::uint64_t> epoch_before;
     /// The last of this plan's new records in Scratch::records; they begin where the plan before
     /// ended.
     std::size_t records_end = 0;
