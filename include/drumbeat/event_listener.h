@@ -61,6 +61,7 @@ class EventListener {
   virtual void SnapshotSendFailed(const SnapshotEvent& /*event*/, const Error& /*error*/) {}
   virtual void SnapshotReceived(const SnapshotEvent& /*event*/) {}
   virtual void SnapshotRecovered(const SnapshotEvent& /*event*/) {}
+  /// Entries up to `through` are given up for a snapshot; a replica that lags gets that instead.
   virtual void LogCompacted(const ReplicaRef& /*replica*/, Index /*through*/) {}
   virtual void ConnectionEstablished(const std::string& /*address*/) {}
   virtual void ConnectionFailed(const std::string& /*address*/, const std::string& /*reason*/) {}

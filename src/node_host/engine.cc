@@ -65,11 +65,9 @@ void EngineWorker::Round() {
 
 bool EngineWorker::Save() {
   updates_.clear();
-  bool sync = false;
-  for (const auto& replica : writing_) sync |= replica->raft().AddUpdate(updates_);
+  for (const auto& replica : writing_) replica->raft().AddUpdate(updates_);
   if (updates_.empty()) return true;
-  const Result<void> saved =
-      services_.log_store.Save(updates_, sync ? storage::Sync::kYes : storage::Sync::kNo);
+  const Result<void> saved = services_.log_store.Save(updates_);
   if (saved) return true;
   services_.fail_host(saved.error());
   return false;

@@ -47,14 +47,16 @@ void ReplicaLog::SetSnapshot(const raft::SnapshotRecord& snapshot) {
   if (snapshot.index > snapshot_.index) snapshot_ = snapshot;
 }
 
-Result<void> ReplicaLog::CutThrough(Index index) {
-  if (index < first_ || index > last_) return {};
+Result<bool> ReplicaLog::CutThrough(Index index) {
+  if (index < first_ || index > last_) return false;
   Result<std::optional<Term>> term = TermAt(index);
   if (!term) return std::unexpected(term.error());
-  if (Result<void> cut = store_.CutThrough(replica_, index); !cut) return cut;
+  if (Result<void> cut = store_.CutThrough(replica_, index); !cut) {
+    return std::unexpected(cut.error());
+  }
   first_ = index + 1;
   term_before_first_ = *term;
-  return {};
+  return true;
 }
 
 }  // namespace drumbeat::node_host

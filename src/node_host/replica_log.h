@@ -34,8 +34,8 @@ class ReplicaLog : public raft::LogReader {
   void Restarted(const raft::SnapshotRecord& snapshot);
   /// There is a newer snapshot.
   void SetSnapshot(const raft::SnapshotRecord& snapshot);
-  /// Cuts everything at `index` and below, here and in the store.
-  Result<void> CutThrough(Index index);
+  /// Cuts everything at `index` and below, here and in the store. Whether anything was there.
+  Result<bool> CutThrough(Index index);
 
  private:
   storage::LogStore& store_;

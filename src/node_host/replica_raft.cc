@@ -90,7 +90,7 @@ void ReplicaRaft::Leave() {
   if (!unwritten_ || state_.life() == Life::kFailed) return;
   const storage::ReplicaUpdate update{.replica = state_.ref, .hard_state = unwritten_};
   unwritten_.reset();
-  const Result<void> saved = state_.services.log_store.Save({&update, 1}, storage::Sync::kNo);
+  const Result<void> saved = state_.services.log_store.Save({&update, 1});
   if (!saved) state_.services.fail_host(saved.error());
 }
 
@@ -167,8 +167,13 @@ void ReplicaRaft::Handle(const ReplicaEvent& event) {
           raft_->SnapshotRestored(what.snapshot);
         } else if constexpr (std::is_same_v<T, SnapshotTaken>) {
           log_.SetSnapshot(what.snapshot);
-          if (const Result<void> cut = log_.CutThrough(what.cut_through); !cut) {
+          if (const Result<bool> cut = log_.CutThrough(what.cut_through); !cut) {
             return CutFailed(cut.error());
+          } else if (*cut) {
+            state_.services.events.Post(
+                [ref = state_.ref, through = what.cut_through](EventListener& listener) {
+                  listener.LogCompacted(ref, through);
+                });
           }
           raft_->SnapshotTaken(what.snapshot);
         } else if constexpr (std::is_same_v<T, SnapshotStreamEnded>) {
@@ -225,17 +230,16 @@ void ReplicaRaft::ApplyDurable() {
   applier_->Apply(std::exchange(committed, {}));
 }
 
-bool ReplicaRaft::AddUpdate(std::vector<storage::ReplicaUpdate>& updates) {
+void ReplicaRaft::AddUpdate(std::vector<storage::ReplicaUpdate>& updates) {
   if (output_.hard_state) unwritten_ = output_.hard_state;
   const bool needed = output_.must_sync || !output_.entries.empty() ||
                       output_.received_snapshot.has_value() || write_unwritten_;
-  if (!needed) return false;
+  if (!needed) return;
   updates.push_back({.replica = state_.ref,
                      .hard_state = std::exchange(unwritten_, std::nullopt),
                      .entries = output_.entries,
                      .restart_behind = output_.received_snapshot});
   write_unwritten_ = false;
-  return output_.must_sync;
 }
 
 void ReplicaRaft::Finish() {

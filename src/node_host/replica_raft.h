@@ -46,8 +46,8 @@ class ReplicaRaft {
   void ApplyDurable();
   /// Sends what may go before the write.
   void SendNow();
-  /// Adds what must be written, if anything. True: the write must be synced.
-  bool AddUpdate(std::vector<storage::ReplicaUpdate>& updates);
+  /// Adds what must be written, if anything.
+  void AddUpdate(std::vector<storage::ReplicaUpdate>& updates);
   /// The write succeeded: tells Raft, sends, hands over what was committed.
   void Finish();
 

@@ -166,7 +166,7 @@ Result<void> ReplicaStarter::WriteFoundingEntries(const ReplicaRef& replica,
       .replica = replica,
       .hard_state = raft::HardState{.term = Term(1), .vote = {}, .commit = entries.back().index},
       .entries = entries}};
-  return log_store_.Save(updates, storage::Sync::kYes);
+  return log_store_.Save(updates);
 }
 
 Result<ReplicaStart> ReplicaStarter::Reconcile(const ReplicaRef& replica) {
@@ -210,7 +210,7 @@ Result<void> ReplicaStarter::RestartBehindSnapshot(const ReplicaRef& replica, Re
   state.commit = snapshot;
   const std::array<storage::ReplicaUpdate, 1> updates{storage::ReplicaUpdate{
       .replica = replica, .hard_state = state, .restart_behind = start.snapshot}};
-  if (Result<void> saved = log_store_.Save(updates, storage::Sync::kYes); !saved) return saved;
+  if (Result<void> saved = log_store_.Save(updates); !saved) return saved;
   start.log = {.hard_state = state,
                .first = snapshot + 1,
                .last = snapshot,

@@ -103,7 +103,7 @@ struct Output {
   /// Set only when it changed.
   std::optional<HardState> hard_state;
   /// True when losing this output's hard state or entries could break a promise; false when at
-  /// most the commit index moved, which needs no sync.
+  /// most the commit index moved, which may wait for the next write.
   bool must_sync = false;
   /// Contiguous; they replace everything from the first one on.
   std::vector<Entry> entries;

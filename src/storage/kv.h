@@ -74,7 +74,8 @@ class KvBulk {
   virtual Result<void> Commit() = 0;
 };
 
-/// Ordered keys and values, written in atomic batches. The stores' own logic stands on this and
+/// Ordered keys and values, written in atomic, durable batches. What it hands out is durable, too,
+/// whatever became of the process that wrote it. The stores' own logic stands on this and
 /// runs over RocksDB, over memory, and over a simulated disk alike.
 ///
 /// Thread-safety: all functions from any thread.
@@ -85,9 +86,9 @@ class Kv {
   virtual ~Kv() = default;
 
   virtual std::unique_ptr<KvBatch> NewBatch() = 0;
-  /// With Sync::kYes this batch and all earlier ones are durable on return. Without, a crash may
-  /// undo the last ones, never one without all that came after it.
-  virtual Result<void> Write(KvBatch& batch, Sync sync) = 0;
+  /// Durable on return. There is no other kind of write: a power cut that leaves a hole before what
+  /// was synced looks like damage.
+  virtual Result<void> Write(KvBatch& batch) = 0;
 
   virtual Result<std::optional<base::Bytes>> Get(Space space, std::string_view key) = 0;
   virtual std::unique_ptr<KvCursor> Scan(Space space, const KeyRange& range) = 0;
@@ -98,7 +99,7 @@ class Kv {
   /// The least key of each run in `range` that entered Space::kImages, in no order; some may be
   /// gone by now. Damage to what is stored under a key does not hide it, nor any other.
   virtual std::vector<std::string> RunKeys(const KeyRange& range) = 0;
-  /// Deletes `range` and gives its room back. Neither atomic nor durable; cursors are not
+  /// Deletes `range` and gives its room back; durable on return, but not atomic. Cursors are not
   /// disturbed.
   virtual Result<void> Drop(Space space, const KeyRange& range) = 0;
 

@@ -152,25 +152,24 @@ void KvLogStore::ReturnScratch(std::unique_ptr<Scratch> scratch) {
   idle_scratch_.push_back(std::move(scratch));
 }
 
-Result<void> KvLogStore::Save(std::span<const ReplicaUpdate> updates, Sync sync) {
+Result<void> KvLogStore::Save(std::span<const ReplicaUpdate> updates) {
   if (Result<void> open = core_->fence.Check(); !open) return open;
   std::unique_ptr<Scratch> scratch = TakeScratch();
-  Result<void> saved = SaveWith(*scratch, updates, sync);
+  Result<void> saved = SaveWith(*scratch, updates);
   ReturnScratch(std::move(scratch));
   return saved;
 }
 
-Result<void> KvLogStore::SaveWith(Scratch& scratch, std::span<const ReplicaUpdate> updates,
-                                  Sync sync) {
+Result<void> KvLogStore::SaveWith(Scratch& scratch, std::span<const ReplicaUpdate> updates) {
   for (const ReplicaUpdate& update : updates) {
     if (Result<void> planned = PlanUpdate(scratch, update); !planned) return planned;
   }
   if (scratch.batch->empty()) return {};
   if (Result<void> lowered = LowerWitness(scratch); !lowered) return lowered;
-  const Result<void> written = core_->fence.Pass(core_->kv->Write(*scratch.batch, sync));
+  const Result<void> written = core_->fence.Pass(core_->kv->Write(*scratch.batch));
   if (!written) return written;
   Adopt(scratch);
-  return sync == Sync::kYes ? RaiseWitness(scratch) : Result<void>();
+  return RaiseWitness(scratch);
 }
 
 Result<void> KvLogStore::PlanUpdate(Scratch& scratch, const ReplicaUpdate& update) {
@@ -297,7 +296,7 @@ Result<void> KvLogStore::CutThrough(const ReplicaRef& replica, Index index) {
   std::string value;
   EncodeLogState(value, key, state);
   batch->Put(Space::kState, key, value);
-  const Result<void> written = core_->fence.Pass(core_->kv->Write(*batch, Sync::kNo));
+  const Result<void> written = core_->fence.Pass(core_->kv->Write(*batch));
   if (!written) return written;
   const base::MutexLock lock(log.mutex);
   log.state = state;
@@ -366,7 +365,7 @@ Result<void> KvLogStore::SaveBootstrap(const ReplicaRef& replica, const codec::B
   SealValue(value, key);
   const std::unique_ptr<KvBatch> batch = core_->kv->NewBatch();
   batch->Put(Space::kState, key, value);
-  const Result<void> written = core_->fence.Pass(core_->kv->Write(*batch, Sync::kYes));
+  const Result<void> written = core_->fence.Pass(core_->kv->Write(*batch));
   if (!written) return written;
   const Witness::Note note{.replica = replica, .bootstrapped = true};
   return core_->fence.Pass(core_->witness->Raise({&note, 1}));
@@ -418,7 +417,7 @@ Result<void> KvLogStore::Remove(const ReplicaRef& replica) {
   batch->Delete(Space::kState, StateKey(StateKind::kLog, replica));
   batch->Delete(Space::kState, StateKey(StateKind::kBootstrap, replica));
   batch->DeleteRange(Space::kEntries, EntryKeys(replica).range());
-  const Result<void> written = core_->fence.Pass(core_->kv->Write(*batch, Sync::kYes));
+  const Result<void> written = core_->fence.Pass(core_->kv->Write(*batch));
   if (!written) return written;
   {
     const base::MutexLock lock(mutex_);

@@ -23,7 +23,7 @@ class KvLogStore : public LogStore {
   explicit KvLogStore(std::shared_ptr<StoreCore> core);
   ~KvLogStore() override;
 
-  Result<void> Save(std::span<const ReplicaUpdate> updates, Sync sync) override;
+  Result<void> Save(std::span<const ReplicaUpdate> updates) override;
   Result<void> CutThrough(const ReplicaRef& replica, Index index) override;
   Result<StoredLog> Load(const ReplicaRef& replica) override;
   Result<std::vector<raft::Entry>> Read(const ReplicaRef& replica, Index first, Index end,
@@ -79,7 +79,7 @@ class KvLogStore : public LogStore {
 
   std::unique_ptr<Scratch> TakeScratch();
   void ReturnScratch(std::unique_ptr<Scratch> scratch);
-  Result<void> SaveWith(Scratch& scratch, std::span<const ReplicaUpdate> updates, Sync sync);
+  Result<void> SaveWith(Scratch& scratch, std::span<const ReplicaUpdate> updates);
   Result<void> PlanUpdate(Scratch& scratch, const ReplicaUpdate& update);
   void PackEntries(Scratch& scratch, Plan& plan, std::span<const raft::Entry> entries);
   Result<void> LowerWitness(Scratch& scratch);

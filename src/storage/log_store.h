@@ -26,9 +26,6 @@ struct ReplicaUpdate {
   std::optional<raft::SnapshotRecord> restart_behind = std::nullopt;
 };
 
-/// Whether a write must be on the disk before the call returns.
-enum class Sync : std::uint8_t { kNo, kYes };
-
 /// What is known of a replica's log, read once when it starts.
 struct StoredLog {
   raft::HardState hard_state;
@@ -52,12 +49,12 @@ class LogStore {
  public:
   virtual ~LogStore() = default;
 
-  /// Writes all updates as one atomic batch, one for each replica at most. The one hot path: many
-  /// replicas, one sync. kInvalidArgument, with nothing written, when entries do not join a log.
-  virtual Result<void> Save(std::span<const ReplicaUpdate> updates, Sync sync) = 0;
+  /// Writes all updates as one atomic batch, one for each replica at most, durable on return. The
+  /// one hot path: many replicas, one sync. kInvalidArgument, with nothing written, when entries do
+  /// not join a log.
+  virtual Result<void> Save(std::span<const ReplicaUpdate> updates) = 0;
 
-  /// Everything at `index` and below may go; small cuts are put off. Not synced; a crash may bring
-  /// it back.
+  /// Everything at `index` and below may go; small cuts are put off. Syncs.
   virtual Result<void> CutThrough(const ReplicaRef& replica, Index index) = 0;
 
   /// What is stored of `replica`. Entries that a gap or damage cuts off give kDamaged.

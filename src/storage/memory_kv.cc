@@ -176,15 +176,14 @@ class MemoryKv : public Kv {
 
   std::unique_ptr<KvBatch> NewBatch() override { return std::make_unique<MemoryBatch>(); }
 
-  Result<void> Write(KvBatch& batch, Sync sync) override {
+  Result<void> Write(KvBatch& batch) override {
     const base::MutexLock lock(disk_->mutex_);
-    const Fault fault =
-        disk_->Ask(sync == Sync::kYes ? Operation::kSyncedWrite : Operation::kWrite);
+    const Fault fault = disk_->Ask(Operation::kWrite);
     if (epoch_ != disk_->epoch_ || fault == Fault::kLost) return WriteRefused();
     if (fault == Fault::kForgotten) disk_->Forget();
     disk_->Take(static_cast<MemoryBatch&>(batch).changes());
     if (fault != Fault::kNone) return WriteRefused();
-    if (sync == Sync::kYes) disk_->SyncAll();
+    disk_->SyncAll();
     return {};
   }
 
@@ -234,7 +233,9 @@ class MemoryKv : public Kv {
     const Fault fault = disk_->Ask(Operation::kDrop);
     if (epoch_ != disk_->epoch_ || fault == Fault::kLost) return WriteRefused();
     disk_->Take(batch.changes());
-    return fault == Fault::kNone ? Result<void>() : WriteRefused();
+    if (fault != Fault::kNone) return WriteRefused();
+    disk_->SyncAll();
+    return {};
   }
 
   const std::string& name() const override { return name_; }

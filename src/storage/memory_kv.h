@@ -23,7 +23,7 @@ namespace drumbeat::storage {
 class MemoryDisk {
  public:
   /// What reaches the disk.
-  enum class Operation : std::uint8_t { kWrite, kSyncedWrite, kBulkAdd, kBulkCommit, kDrop, kSlot };
+  enum class Operation : std::uint8_t { kWrite, kBulkAdd, kBulkCommit, kDrop, kSlot };
   /// kLost: the operation fails and left nothing. kApplied: it fails, and is there all the same.
   /// kForgotten: a sync fails as on Linux: what was written is read back until a crash, but neither
   /// it nor what follows it in the log gets to the disk, though later syncs say so.

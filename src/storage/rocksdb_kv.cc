@@ -27,12 +27,19 @@ namespace drumbeat::storage {
 namespace {
 
 constexpr std::size_t kKeptBatchBytes = 4u << 20;
-/// More live log files than this at opening are flushed into tables, so that restarts alone do not
-/// pile them up.
-constexpr std::size_t kMaxLogFilesKept = 8;
+/// Every opening leaves a table, and what follows each other is never merged by itself: so many
+/// tables are, at an opening, unless they hold more than that.
+constexpr std::size_t kMaxTablesKept = 16;
+constexpr std::uint64_t kMaxMergedBytes = 64u << 20;
 
 rocksdb::Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+rocksdb::WriteOptions Synced() {
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  return options;
+}
 
 using Families = std::array<rocksdb::ColumnFamilyHandle*, kSpaces>;
 
@@ -149,7 +156,7 @@ class RocksDbKv : public Kv {
   Result<void> Open();
 
   std::unique_ptr<KvBatch> NewBatch() override { return std::make_unique<RocksDbBatch>(families_); }
-  Result<void> Write(KvBatch& batch, Sync sync) override;
+  Result<void> Write(KvBatch& batch) override;
   Result<std::optional<base::Bytes>> Get(Space space, std::string_view key) override;
   std::unique_ptr<KvCursor> Scan(Space space, const KeyRange& range) override {
     return std::make_unique<RocksDbCursor>(*db_, families_, space, range, name_);
@@ -164,7 +171,7 @@ class RocksDbKv : public Kv {
 
  private:
   Result<void> ClearStaging();
-  void FlushOldLogs();
+  void MergeTables();
   void Close();
   Error OpenError(const rocksdb::Status& status) const;
 
@@ -258,7 +265,7 @@ Result<void> RocksDbKv::Open() {
   if (!status.ok()) return std::unexpected(OpenError(status));
   db_.reset(db);
   std::copy(handles.begin(), handles.end(), families_.begin());
-  FlushOldLogs();
+  MergeTables();
   return {};
 }
 
@@ -273,12 +280,16 @@ Result<void> RocksDbKv::ClearStaging() {
                                      "cannot clear " + options_.staging.string(), failure.value()));
 }
 
-void RocksDbKv::FlushOldLogs() {
-  rocksdb::VectorLogPtr logs;
-  if (!db_->GetSortedWalFiles(logs).ok() || logs.size() <= kMaxLogFilesKept) return;
-  // Waits: a host that ends soon after its start would never get to it. A failure shows at the next
-  // write.
-  (void)db_->Flush(rocksdb::FlushOptions(), {families_.begin(), families_.end()});
+void RocksDbKv::MergeTables() {
+  for (const Space space : {Space::kState, Space::kEntries}) {
+    rocksdb::ColumnFamilyMetaData family;
+    db_->GetColumnFamilyMetaData(Of(families_, space), &family);
+    if (family.file_count <= kMaxTablesKept || family.size > kMaxMergedBytes) continue;
+    rocksdb::CompactRangeOptions all;
+    all.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+    // A failure shows at the next write, as one in the background would.
+    (void)db_->CompactRange(all, Of(families_, space), nullptr, nullptr);
+  }
 }
 
 void RocksDbKv::Close() {
@@ -314,14 +325,12 @@ Error RocksDbKv::OpenError(const rocksdb::Status& status) const {
   return error(ErrorCode::kStorage, "cannot open the database in " + name_ + ": " + text);
 }
 
-Result<void> RocksDbKv::Write(KvBatch& batch, Sync sync) {
+Result<void> RocksDbKv::Write(KvBatch& batch) {
   auto& rocks_batch = static_cast<RocksDbBatch&>(batch);
   if (!rocks_batch.status().ok()) {
     return std::unexpected(WriteError(name_, rocks_batch.status()));
   }
-  rocksdb::WriteOptions options;
-  options.sync = sync == Sync::kYes;
-  const rocksdb::Status status = db_->Write(options, rocks_batch.batch());
+  const rocksdb::Status status = db_->Write(Synced(), rocks_batch.batch());
   if (!status.ok()) return std::unexpected(WriteError(name_, status));
   return {};
 }
@@ -387,9 +396,7 @@ Result<void> RocksDbKv::Ingest(const std::vector<std::string>& files) {
   // Nothing entered. Unless the manifest is what failed, the database goes on as before.
   rocksdb::WriteBatch probe;
   (void)probe.PutLogData("probe");
-  rocksdb::WriteOptions synced;
-  synced.sync = true;
-  if (!db_->Write(synced, &probe).ok()) return std::unexpected(WriteError(name_, status));
+  if (!db_->Write(Synced(), &probe).ok()) return std::unexpected(WriteError(name_, status));
   return Fail(ErrorCode::kStorage, "cannot take a snapshot image into the database in " + name_ +
                                        ": " + status.ToString());
 }
@@ -405,7 +412,7 @@ Result<void> RocksDbKv::Drop(Space space, const KeyRange& range) {
   // which this is no business, hides whether something is left.
   const Result<std::optional<std::string>> left = LastKey(space, range);
   if (left && !*left) return {};
-  status = db_->DeleteRange(rocksdb::WriteOptions(), family, begin, end);
+  status = db_->DeleteRange(Synced(), family, begin, end);
   if (!status.ok()) return std::unexpected(WriteError(name_, status));
   return {};
 }

@@ -73,7 +73,9 @@ rocksdb::DBOptions MakeDbOptions(const RocksDbKvOptions& options, const logging:
 
   // Most entries are cut off before their buffer is flushed: the log is the better place for them.
   db.avoid_flush_during_shutdown = true;
-  db.avoid_flush_during_recovery = true;
+  // But what is replayed may never have been synced, or in vain: it goes into tables before
+  // anything of it is handed out.
+  db.avoid_flush_during_recovery = false;
   db.max_total_wal_size = 4 * options.memory_bytes;
   // Else the state's buffer, which hardly ever fills, would keep every log since its last flush.
   db.atomic_flush = true;

@@ -88,6 +88,11 @@ class DoubleSlotFile : public SlotFile {
     }
     sequence_ = newest->sequence;
     content_ = std::move(newest->content);
+    // Whoever wrote it may not have lived to sync it, or in vain: it is handed out durable.
+    if (Result<void> kept = Rebuild(slot_bytes_, content_); !kept) {
+      return std::unexpected(kept.error());
+    }
+    if (Result<void> opened = Reopen(); !opened) return std::unexpected(opened.error());
     return true;
   }
 

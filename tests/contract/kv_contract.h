@@ -48,7 +48,7 @@ class KvContract : public testing::TestWithParam<KvKind> {
   void Put(Space space, const Pairs& pairs) {
     const auto batch = kv_->NewBatch();
     for (const auto& [key, value] : pairs) batch->Put(space, key, value);
-    ASSERT_TRUE(kv_->Write(*batch, Sync::kYes).has_value());
+    ASSERT_TRUE(kv_->Write(*batch).has_value());
   }
   Pairs All(Space space, const KeyRange& range = {"", "~"}) {
     Pairs pairs;
@@ -87,7 +87,7 @@ TEST_P(KvContract, RangesAreHalfOpen) {
   EXPECT_EQ(kv_->LastKey(Space::kState, {"e", "z"}).value(), std::nullopt);
   const auto batch = kv_->NewBatch();
   batch->DeleteRange(Space::kState, {"b", "d"});
-  ASSERT_TRUE(kv_->Write(*batch, Sync::kNo).has_value());
+  ASSERT_TRUE(kv_->Write(*batch).has_value());
   EXPECT_EQ(All(Space::kState), Pairs({{"a", "1"}, {"d", "4"}}));
 }
 
@@ -100,7 +100,7 @@ TEST_P(KvContract, TheChangesOfABatchHappenInOrder) {
   batch->Put(Space::kEntries, "c", "gone");
   batch->Delete(Space::kEntries, "c");
   EXPECT_FALSE(batch->empty());
-  ASSERT_TRUE(kv_->Write(*batch, Sync::kYes).has_value());
+  ASSERT_TRUE(kv_->Write(*batch).has_value());
   EXPECT_EQ(All(Space::kEntries), Pairs({{"b", "new"}}));
   batch->Clear();
   EXPECT_TRUE(batch->empty());
@@ -191,7 +191,7 @@ TEST_P(KvContract, BehavesLikeAMap) {
           model.erase(model.lower_bound(first), model.lower_bound(end));
       }
     }
-    ASSERT_TRUE(kv_->Write(*batch, Sync::kYes).has_value());
+    ASSERT_TRUE(kv_->Write(*batch).has_value());
     if (random.OneIn(60)) Reopen();
     ASSERT_EQ(All(Space::kEntries), Pairs(model.begin(), model.end()));
   }

@@ -62,7 +62,7 @@ TEST_P(LogStoreContract, WhatWasSavedIsReadBackAlsoAfterReopening) {
   const auto entries = MakeEntries(1, 20, 3);
   const ReplicaUpdate update{
       .replica = Replica(5, 2), .hard_state = MakeHardState(3, 2, 17), .entries = entries};
-  ASSERT_TRUE(log().Save({&update, 1}, Sync::kYes).has_value());
+  ASSERT_TRUE(log().Save({&update, 1}).has_value());
   for (int round = 0; round < 2; ++round) {
     const Result<StoredLog> stored = log().Load(Replica(5, 2));
     ASSERT_TRUE(stored.has_value()) << stored.error().message;
@@ -143,7 +143,7 @@ TEST_P(LogStoreContract, ManyReplicasAreSavedInOneStep) {
                        .hard_state = MakeHardState(i, 1, 0),
                        .entries = entries[i - 1]});
   }
-  ASSERT_TRUE(log().Save(updates, Sync::kYes).has_value());
+  ASSERT_TRUE(log().Save(updates).has_value());
   CrashAndReopen();
   for (std::uint64_t i = 1; i <= 200; ++i) {
     EXPECT_EQ(ReadAll(Replica(i, i % 3 + 1)), entries[i - 1]);
@@ -167,7 +167,7 @@ TEST_P(LogStoreContract, RestartingBehindASnapshotDropsAllEntries) {
   const ReplicaUpdate restart{.replica = replica,
                               .hard_state = MakeHardState(6, 0, 1000),
                               .restart_behind = MakeRecord(1000, 6)};
-  ASSERT_TRUE(log().Save({&restart, 1}, Sync::kYes).has_value());
+  ASSERT_TRUE(log().Save({&restart, 1}).has_value());
   for (int round = 0; round < 2; ++round) {
     const Result<StoredLog> stored = log().Load(replica);
     ASSERT_TRUE(stored.has_value()) << stored.error().message;
@@ -189,7 +189,7 @@ TEST_P(LogStoreContract, ALogMayRestartBehindASnapshotThatIsOlderThanItsEnd) {
   const auto behind = MakeEntries(31, 34, 2);
   const ReplicaUpdate restart{
       .replica = replica, .entries = behind, .restart_behind = MakeRecord(30, 2)};
-  ASSERT_TRUE(log().Save({&restart, 1}, Sync::kYes).has_value());
+  ASSERT_TRUE(log().Save({&restart, 1}).has_value());
   CrashAndReopen();
   EXPECT_EQ(ReadAll(replica), behind);
   // It grows over what was there before.
@@ -204,7 +204,7 @@ TEST_P(LogStoreContract, CuttingKeepsEverythingAboveAndKnowsTheTermBefore) {
   const ReplicaRef replica = Replica(2, 1);
   for (std::uint64_t i = 0; i < 100; ++i) {
     const auto entries = MakeEntries(i * 100 + 1, i * 100 + 101, i + 1);
-    ASSERT_TRUE(SaveEntries(log(), replica, entries, Sync::kNo).has_value());
+    ASSERT_TRUE(SaveEntries(log(), replica, entries).has_value());
   }
   ASSERT_TRUE(log().CutThrough(replica, Index(9050)).has_value());
   for (int round = 0; round < 2; ++round) {
@@ -284,7 +284,7 @@ TEST_P(LogStoreContract, ManyThreadsMayWorkOnDifferentReplicasAtOnce) {
         const ReplicaUpdate update{.replica = replica,
                                    .hard_state = MakeHardState(i / 20, 1, i * 100),
                                    .entries = entries};
-        EXPECT_TRUE(log().Save({&update, 1}, i % 2 == 0 ? Sync::kYes : Sync::kNo).has_value());
+        EXPECT_TRUE(log().Save({&update, 1}).has_value());
         EXPECT_TRUE(log().CutThrough(replica, Index(i * 100)).has_value());
         // Reading is allowed to everybody.
         EXPECT_TRUE(log().Read(Replica(100, 1), Index(1), Index(200), kNoLimit).has_value());
@@ -354,7 +354,7 @@ TEST_P(LogStoreContract, BehavesLikeAPlainSequence) {
         }
         updates.push_back(update);
       }
-      ASSERT_TRUE(log().Save(updates, Sync::kYes).has_value());
+      ASSERT_TRUE(log().Save(updates).has_value());
       if (random.OneIn(10)) {
         const std::uint64_t i = random.Below(kReplicas);
         const std::uint64_t index =

@@ -58,15 +58,15 @@ inline raft::SnapshotRecord MakeRecord(std::uint64_t index, std::uint64_t term,
 }
 
 inline Result<void> SaveEntries(LogStore& log, const ReplicaRef& replica,
-                                std::span<const raft::Entry> entries, Sync sync = Sync::kYes) {
+                                std::span<const raft::Entry> entries) {
   const ReplicaUpdate update{.replica = replica, .entries = entries};
-  return log.Save({&update, 1}, sync);
+  return log.Save({&update, 1});
 }
 
 inline Result<void> SaveHardState(LogStore& log, const ReplicaRef& replica,
-                                  const raft::HardState& state, Sync sync = Sync::kYes) {
+                                  const raft::HardState& state) {
   const ReplicaUpdate update{.replica = replica, .hard_state = state};
-  return log.Save({&update, 1}, sync);
+  return log.Save({&update, 1});
 }
 
 /// Everything that a reader hands out, or its error's text behind "error: ".

@@ -16,8 +16,6 @@
 namespace drumbeat::fuzz {
 namespace {
 
-using storage::Sync;
-
 constexpr ReplicaRef kReplica{ShardId(1), ReplicaId(1)};
 
 /// What one replica's log must hold.
@@ -89,9 +87,8 @@ class Session {
       entry.command = base::Bytes::Copy(std::string(std::size_t{input_.Byte()} << input_.Below(10),
                                                     static_cast<char>(index.value())));
     }
-    // A vote is for one term, and is synced.
-    const bool vote = input_.OneIn(3);
-    if (vote) {
+    // A vote is for one term.
+    if (input_.OneIn(3)) {
       model_.hard_state.term = std::max(model_.hard_state.term + 1, term);
       model_.hard_state.vote = ReplicaId(input_.Byte());
     }
@@ -103,7 +100,7 @@ class Session {
       model_.last = index;
     }
     for (const raft::Entry& entry : entries) model_.entries[entry.index] = entry;
-    return Written(update, !vote && input_.OneIn(4) ? Sync::kNo : Sync::kYes);
+    return Written(update);
   }
 
   std::string Restart() {
@@ -114,11 +111,11 @@ class Session {
     model_.entries.clear();
     model_.restarted_behind = model_.may_be_cut = model_.last = snapshot.index;
     restart_term_ = snapshot.term;
-    return Written({.replica = kReplica, .restart_behind = snapshot}, Sync::kYes);
+    return Written({.replica = kReplica, .restart_behind = snapshot});
   }
 
-  std::string Written(const storage::ReplicaUpdate& update, Sync sync) {
-    if (!stores_->log->Save({&update, 1}, sync)) return "a save that is in order succeeds";
+  std::string Written(const storage::ReplicaUpdate& update) {
+    if (!stores_->log->Save({&update, 1})) return "a save that is in order succeeds";
     Note();
     return {};
   }
@@ -178,7 +175,7 @@ class Session {
       }
       batch->Put(space, key, value);
     }
-    if (!kv->Write(*batch, Sync::kYes)) return "the disk is in order";
+    if (!kv->Write(*batch)) return "the disk is in order";
     damaged_ = true;
     forged_ = forged;
     (void)Open();

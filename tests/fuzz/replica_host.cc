@@ -268,10 +268,9 @@ void ReplicaHost::Save(const raft::Output& output) {
                                         .hard_state = unwritten_,
                                         .entries = output.entries,
                                         .restart_behind = output.received_snapshot};
-    const auto sync = output.must_sync ? storage::Sync::kYes : storage::Sync::kNo;
-    if (unwritten_ && output.must_sync) stored_ = *unwritten_;
+    if (unwritten_) stored_ = *unwritten_;
     unwritten_.reset();
-    if (const auto saved = stores_->log->Save({&update, 1}, sync); !saved) {
+    if (const auto saved = stores_->log->Save({&update, 1}); !saved) {
       return Fail("what it owes can be saved: " + saved.error().message);
     }
   }

@@ -33,6 +33,16 @@ def edit(file, old, new):
     return [Edit("src/" + file, old.strip("\n"), new.strip("\n"))]
 
 
+def unsynced(first_change_is_synced):
+    """Of the hosts' writes in a simulation only those whose first change is such are synced."""
+    taken = """    disk_->Take(static_cast<MemoryBatch&>(batch).changes());
+    if (fault != Fault::kNone) return WriteRefused();
+"""
+    return edit("storage/memory_kv.cc", taken + "    disk_->SyncAll();",
+                taken + "    const Space space = static_cast<MemoryBatch&>(batch).changes()[0].space;\n"
+                "    if (" + first_change_is_synced + ") disk_->SyncAll();")
+
+
 MUTANTS = [
     Mutant(
         "skip-vote-flush",
@@ -47,17 +57,13 @@ MUTANTS = [
     Mutant(
         "skip-vote-flush-in-host",
         "the host writes votes without a flush",
-        edit("node_host/replica_raft.cc",
-             "  return output_.must_sync;\n",
-             "  return output_.must_sync && !output_.entries.empty();\n"),
+        unsynced("space == Space::kEntries"),
         HOSTS, seeds=100, number=1,
     ),
     Mutant(
         "skip-entry-flush",
         "the host writes entries without a flush",
-        edit("node_host/replica_raft.cc",
-             "  return output_.must_sync;\n",
-             "  return output_.must_sync && output_.entries.empty();\n"),
+        unsynced("space != Space::kEntries"),
         HOSTS, seeds=100, number=2,
     ),
     Mutant(

@@ -83,15 +83,15 @@ MemoryDisk::Fault SimHost::NextFault(MemoryDisk::Operation operation) {
     return MemoryDisk::Fault::kLost;
   }
   if (disk.full && operation != MemoryDisk::Operation::kDrop) return MemoryDisk::Fault::kLost;
-  if (operation == MemoryDisk::Operation::kSyncedWrite && disk.slow_ones > 0 &&
-      scheduler_ != nullptr && world_.random.Below(2000) < disk.slow_ones) {
+  if (operation == MemoryDisk::Operation::kWrite && disk.slow_ones > 0 && scheduler_ != nullptr &&
+      world_.random.Below(2000) < disk.slow_ones) {
     // The engine waits, and with it everything that this host does.
     scheduler_->PauseUntil(world_.now() + world_.Between(microseconds(1000), disk.slow));
   }
   if (disk.failing == 0 || world_.random.Below(2000) >= disk.failing) {
     return MemoryDisk::Fault::kNone;
   }
-  if (operation == MemoryDisk::Operation::kSyncedWrite && world_.Chance(40)) {
+  if (operation == MemoryDisk::Operation::kWrite && world_.Chance(40)) {
     return MemoryDisk::Fault::kForgotten;
   }
   return world_.Chance(50) ? MemoryDisk::Fault::kLost : MemoryDisk::Fault::kApplied;

@@ -20,7 +20,7 @@
 namespace drumbeat::storage {
 namespace {
 
-/// One replica as it was acknowledged, and as it may be instead since a later unsynced save.
+/// One replica as it was acknowledged, and as it may be instead since a later save failed.
 struct Expectation {
   raft::HardState hard_state;
   std::vector<raft::Entry> entries;
@@ -42,7 +42,7 @@ TEST(CrashTest, SimulatedCrashesLoseNothingAcknowledgedAndRaiseNoFalseAlarm) {
           if (!cut_power) return MemoryDisk::Fault::kNone;
           return random.OneIn(2) ? MemoryDisk::Fault::kLost : MemoryDisk::Fault::kApplied;
         });
-    // States that a crash may leave, oldest first: the last synced one and all saved after it.
+    // States that a crash may leave: the last saved one, and the one whose save failed.
     std::vector<Expectation> possible(1);
     for (int run = 0; run < 12; ++run) {
       auto opened = OpenMemoryStores(disk, clock);
@@ -76,10 +76,9 @@ TEST(CrashTest, SimulatedCrashesLoseNothingAcknowledgedAndRaiseNoFalseAlarm) {
         next.entries.resize(first - 1);
         next.entries.insert(next.entries.end(), added.begin(), added.end());
         update.entries = added;
-        const Sync sync = random.OneIn(3) ? Sync::kNo : Sync::kYes;
-        const Result<void> saved = stores.log->Save({&update, 1}, sync);
+        const Result<void> saved = stores.log->Save({&update, 1});
         possible.push_back(next);
-        if (saved && sync == Sync::kYes) possible = {next};
+        if (saved) possible = {next};
         if (!saved) break;
       }
       stores = {};
@@ -103,7 +102,7 @@ int SaveUntilKilled(const std::filesystem::path& directory, int out) {
     const auto entries = MakeEntries(i, i + 1, 1, i % 97 * 30);
     const ReplicaUpdate update{
         .replica = Replica(1, 1), .hard_state = MakeHardState(i, 1, i), .entries = entries};
-    if (!stores->log->Save({&update, 1}, Sync::kYes)) return 5;
+    if (!stores->log->Save({&update, 1})) return 5;
     if (i % 10 == 0) {
       auto sink = stores->snapshots->Create(Replica(1, 1)).value();
       if (!sink->Append(std::string(i * 100, 's')) || !sink->Commit(MakeRecord(i, 1))) return 6;

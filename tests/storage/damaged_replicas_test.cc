@@ -99,7 +99,7 @@ class DamagedReplicasTest : public testing::TestWithParam<PlaceKind> {
     value[value.size() / 2] = static_cast<char>(value[value.size() / 2] ^ 4);
     const auto batch = kv->NewBatch();
     batch->Put(space, key, value);
-    ASSERT_TRUE(kv->Write(*batch, Sync::kYes).has_value());
+    ASSERT_TRUE(kv->Write(*batch).has_value());
   }
   void SpoilState(StateKind kind, const ReplicaRef& replica) {
     Spoil(Space::kState, StateKey(kind, replica));
@@ -254,7 +254,7 @@ TEST_P(DamagedReplicasTest, ARecordThatIsGoneIsAMatterOfTheHost) {
     const auto kv = place_->OpenKv();
     const auto batch = kv->NewBatch();
     batch->Delete(Space::kState, StateKey(StateKind::kLog, kReplica));
-    ASSERT_TRUE(kv->Write(*batch, Sync::kYes).has_value());
+    ASSERT_TRUE(kv->Write(*batch).has_value());
   }
   const auto stores = place_->Open();
   ASSERT_FALSE(stores.has_value());

@@ -34,7 +34,7 @@ class KvLogStoreTest : public testing::Test {
     const auto kv = OpenMemoryKv(disk_);
     const auto batch = kv->NewBatch();
     change(*batch);
-    ASSERT_TRUE(kv->Write(*batch, Sync::kYes).has_value());
+    ASSERT_TRUE(kv->Write(*batch).has_value());
   }
   void PutRecord(std::uint64_t first, std::uint64_t end, const RecordEpochs& epochs) {
     const Key key = EntryKey(kReplica, Index(first));
@@ -125,24 +125,6 @@ TEST_F(KvLogStoreTest, ASmallCutIsPutOff) {
   const Stores stores = Open();
   ASSERT_TRUE(stores.log->CutThrough(kReplica, Index(40)).has_value());
   EXPECT_EQ(stores.log->Load(kReplica)->first, Index(1)) << "not worth a range delete";
-}
-
-// The witness must not stand in the way of writes that nobody waits for.
-TEST_F(KvLogStoreTest, SavesThatAreNotSyncedSyncNothing) {
-  int synced = 0;
-  const auto disk = std::make_shared<MemoryDisk>(
-      MemoryDisk::Crashes::kSimulated, [&](MemoryDisk::Operation operation) {
-        synced += operation == MemoryDisk::Operation::kWrite ? 0 : 1;
-        return MemoryDisk::Fault::kNone;
-      });
-  const Stores stores = std::move(*OpenMemoryStores(disk, &std::chrono::steady_clock::now));
-  for (std::uint64_t i = 1; i < 50; ++i) {
-    const auto entries = MakeEntries(i, i + 1, i);
-    const ReplicaUpdate update{
-        .replica = kReplica, .hard_state = MakeHardState(i, 1, i), .entries = entries};
-    ASSERT_TRUE(stores.log->Save({&update, 1}, Sync::kNo).has_value());
-  }
-  EXPECT_EQ(synced, 0);
 }
 
 }  // namespace

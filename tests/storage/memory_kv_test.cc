@@ -15,23 +15,29 @@ namespace {
 using Fault = MemoryDisk::Fault;
 using Operation = MemoryDisk::Operation;
 
-Result<void> Put(Kv& kv, const std::string& key, Sync sync) {
+Result<void> Put(Kv& kv, const std::string& key) {
   const auto batch = kv.NewBatch();
   batch->Put(Space::kState, key, "value");
-  return kv.Write(*batch, sync);
+  return kv.Write(*batch);
 }
 bool Has(Kv& kv, const std::string& key) { return kv.Get(Space::kState, key)->has_value(); }
 
 TEST(MemoryDiskTest, ACrashForgetsWhatNoSyncCovered) {
-  const auto disk = std::make_shared<MemoryDisk>(MemoryDisk::Crashes::kSimulated);
+  Fault fault = Fault::kNone;
+  const auto disk = std::make_shared<MemoryDisk>(MemoryDisk::Crashes::kSimulated,
+                                                 [&](Operation) { return fault; });
   auto kv = OpenMemoryKv(disk);
-  ASSERT_TRUE(Put(*kv, "a", Sync::kNo).has_value());
-  ASSERT_TRUE(Put(*kv, "b", Sync::kYes).has_value());
-  ASSERT_TRUE(Put(*kv, "c", Sync::kNo).has_value());
-  ASSERT_TRUE(Put(*kv, "d", Sync::kNo).has_value());
+  fault = Fault::kApplied;
+  EXPECT_FALSE(Put(*kv, "a").has_value());
+  fault = Fault::kNone;
+  ASSERT_TRUE(Put(*kv, "b").has_value());
+  fault = Fault::kApplied;
+  EXPECT_FALSE(Put(*kv, "c").has_value());
+  EXPECT_FALSE(Put(*kv, "d").has_value());
+  fault = Fault::kNone;
   EXPECT_EQ(disk->unsynced_batches(), 2u);
   disk->Crash(1);
-  EXPECT_FALSE(Put(*kv, "e", Sync::kYes).has_value()) << "it was opened before the crash";
+  EXPECT_FALSE(Put(*kv, "e").has_value()) << "it was opened before the crash";
   kv = OpenMemoryKv(disk);
   EXPECT_TRUE(Has(*kv, "a"));
   EXPECT_TRUE(Has(*kv, "b"));
@@ -47,11 +53,11 @@ TEST(MemoryDiskTest, WhatFailedIsThereOrNot) {
   });
   auto kv = OpenMemoryKv(disk);
   fault = Fault::kLost;
-  const Result<void> lost = Put(*kv, "lost", Sync::kYes);
+  const Result<void> lost = Put(*kv, "lost");
   ASSERT_FALSE(lost.has_value());
   EXPECT_EQ(lost.error().code, ErrorCode::kWriteFailed);
   fault = Fault::kApplied;
-  EXPECT_FALSE(Put(*kv, "applied", Sync::kYes).has_value());
+  EXPECT_FALSE(Put(*kv, "applied").has_value());
   EXPECT_FALSE(Has(*kv, "lost"));
   EXPECT_TRUE(Has(*kv, "applied"));
   disk->Crash(1);
@@ -64,11 +70,12 @@ TEST(MemoryDiskTest, AForgottenSyncTakesAllThatFollowsWithIt) {
     return std::exchange(fault, Fault::kNone);
   });
   auto kv = OpenMemoryKv(disk);
-  ASSERT_TRUE(Put(*kv, "synced", Sync::kYes).has_value());
-  ASSERT_TRUE(Put(*kv, "unsynced", Sync::kNo).has_value());
+  ASSERT_TRUE(Put(*kv, "synced").has_value());
+  fault = Fault::kApplied;
+  EXPECT_FALSE(Put(*kv, "unsynced").has_value());
   fault = Fault::kForgotten;
-  EXPECT_FALSE(Put(*kv, "forgotten", Sync::kYes).has_value());
-  ASSERT_TRUE(Put(*kv, "repeated", Sync::kYes).has_value());
+  EXPECT_FALSE(Put(*kv, "forgotten").has_value());
+  ASSERT_TRUE(Put(*kv, "repeated").has_value());
   for (const char* key : {"synced", "unsynced", "forgotten", "repeated"}) {
     EXPECT_TRUE(Has(*kv, key)) << key;
   }
@@ -76,7 +83,7 @@ TEST(MemoryDiskTest, AForgottenSyncTakesAllThatFollowsWithIt) {
   kv = OpenMemoryKv(disk);
   EXPECT_TRUE(Has(*kv, "synced"));
   for (const char* key : {"unsynced", "forgotten", "repeated"}) EXPECT_FALSE(Has(*kv, key)) << key;
-  ASSERT_TRUE(Put(*kv, "new", Sync::kYes).has_value());
+  ASSERT_TRUE(Put(*kv, "new").has_value());
   disk->Crash();
   EXPECT_TRUE(Has(*OpenMemoryKv(disk), "new"));
 }
@@ -86,7 +93,7 @@ TEST(MemoryDiskTest, AFlippedBitStaysFlipped) {
   base::Random dice(1);
   EXPECT_FALSE(disk->FlipBit(dice));
   auto kv = OpenMemoryKv(disk);
-  ASSERT_TRUE(Put(*kv, "a", Sync::kYes).has_value());
+  ASSERT_TRUE(Put(*kv, "a").has_value());
   const std::string before((*kv->Get(Space::kState, "a"))->view());
   EXPECT_EQ(disk->stored_bytes(), 1 + before.size());
   while (!disk->FlipBit(dice)) {

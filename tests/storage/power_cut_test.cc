@@ -11,7 +11,9 @@
 
 #include <gtest/gtest.h>
 
+#include "storage/faulty_env.h"
 #include "storage/store_fixture.h"
+#include "storage/stores.h"
 #include "storage/system_calls.h"
 #include "storage/temp_folder.h"
 #include "storage/test_log.h"
@@ -166,7 +168,7 @@ std::vector<std::function<void(Stores&)>> Script() {
         const ReplicaUpdate update{.replica = first,
                                    .hard_state = MakeHardState(4, 0, 40),
                                    .restart_behind = MakeRecord(40, 4)};
-        good(stores.log->Save({&update, 1}, Sync::kYes));
+        good(stores.log->Save({&update, 1}));
       },
       save(first, 41, 90, 4),
       [=](Stores& stores) { good(stores.log->Remove(second)); },
@@ -219,6 +221,33 @@ TEST(PowerCutTest, BehindAnyWriteItCostsNothingThatWasAcknowledged) {
                                                                  << before << "after\n"
                                                                  << after[cut.step];
     }
+  }
+}
+
+// S-01: Linux reads back what it failed to sync, until the power fails.
+TEST(PowerCutTest, WhatANewStartReadsBackIsDurable) {
+  const TempFolder temporary;
+  const fs::path root = fs::canonical(temporary.path());
+  const fs::path folder = root / "stores";
+  fs::create_directory(folder);
+  PowerCuts power(folder);
+  {
+    const auto plan = std::make_shared<FaultyFileSystem::Plan>();
+    const auto env = rocksdb::NewCompositeEnv(std::make_shared<FaultyFileSystem>(plan));
+    const Stores stores =
+        OpenRocksDbStoresOn({.directory = folder, .memory_bytes = 4u << 20}, NoLogger(), env.get())
+            .value();
+    ASSERT_TRUE(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(1, 5, 1)).has_value());
+    plan->fault = FaultyFileSystem::Fault::kSync;
+    ASSERT_FALSE(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(5, 9, 1)).has_value());
+  }
+  Stores stores = OpenStores(folder).value();
+  ASSERT_EQ(stores.log->Load(Replica(1, 1))->last, Index(8));
+  const std::string found = Describe(stores).value();
+  const PowerCuts::Cut now = power.TakeCuts().back();
+  for (const Image* image : {&now.synced, &now.older_names}) {
+    Restore(*image, root / "copy");
+    EXPECT_EQ(DescribeFolder(root / "copy").value(), found);
   }
 }
 

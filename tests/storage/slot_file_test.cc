@@ -2,12 +2,14 @@
 #include "storage/slot_file.h"
 
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "base/byte_coding.h"
 #include "base/crc.h"
 #include "storage/store_fixture.h"
+#include "storage/system_calls.h"
 #include "storage/temp_folder.h"
 
 namespace drumbeat::storage {
@@ -43,6 +45,17 @@ TEST_F(SlotFileTest, TheLastContentIsReadBack) {
     EXPECT_EQ(Reread(), content);
     file = Open().value();
   }
+}
+
+// Who wrote it may have been killed before its sync.
+TEST_F(SlotFileTest, WhatIsReadBackIsDurable) {
+  ASSERT_TRUE(CreateSlotFile(folder_.path(), "SLOTS").value()->Write("x").has_value());
+  const SyncRecorder recorder;
+  const auto file = Open().value();
+  EXPECT_EQ(file->content(), "x");
+  const std::vector<std::string> synced = recorder.paths();
+  ASSERT_EQ(synced.size(), 2u) << "the file and its name";
+  EXPECT_NE(synced.front().find("SLOTS"), std::string::npos) << synced.front();
 }
 
 TEST_F(SlotFileTest, ItIsOpenOnlyOnce) {
