@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/witness.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/byte_coding.h"
@@ -100,7 +101,9 @@ Result<void> Witness::Raise(std::span<const Note> notes) {
     const base::MutexLock lock(mutex_);
     for (const Note& note : notes) {
       WitnessLine& line = lines_[note.replica];
-      const WitnessLine changed = With(line, note);
+      WitnessLine changed = With(line, note);
+      // Two images may become durable in one order and be noted in the other.
+      changed.image = std::max(changed.image, line.image);
       if (line == changed) continue;
       if (DifferBeyondLast(line, changed)) must_write = ++generation_;
       line = changed;

@@ -71,7 +71,8 @@ class Witness {
     std::optional<bool> removed = std::nullopt;
   };
   /// Takes note of what is durable in the database by now. Returns after a sync when anything but
-  /// `last` changed, or when indexes were noted but not written for kPeriod; otherwise at once.
+  /// `last` changed, or when indexes were noted but not written for kPeriod; otherwise at once. An
+  /// image older than the one that is known changes nothing.
   Result<void> Raise(std::span<const Note> notes);
   /// Claims less, durably, before the database is told to hold less.
   Result<void> Lower(std::span<const Note> notes);

@@ -99,6 +99,21 @@ TEST_F(WitnessTest, TheOtherPartsOfALineStay) {
   EXPECT_EQ(Stored(), expected);
 }
 
+// Of two images that become durable at once, the older one may be noted last.
+TEST_F(WitnessTest, AnOlderImageDoesNotTakeBackANewerOne) {
+  const auto image = [](std::uint64_t index) {
+    return Witness::Note{.replica = kReplica, .image = Index(index)};
+  };
+  const Witness::Note newer = image(20);
+  const Witness::Note older = image(10);
+  ASSERT_TRUE(witness_->Raise({&newer, 1}).has_value());
+  ASSERT_TRUE(witness_->Raise({&older, 1}).has_value());
+  EXPECT_EQ(Stored().image, Index(20));
+  const Witness::Note nothing = image(0);
+  ASSERT_TRUE(witness_->Lower({&nothing, 1}).has_value());
+  EXPECT_EQ(Stored().image, Index(0)) << "but a removal does";
+}
+
 TEST_F(WitnessTest, AWriteThatFailsIsReported) {
   fail_ = true;
   EXPECT_FALSE(RaiseLog(1, 1, 1).has_value());
