@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "raft/message_check.h"
 
@@ -42,21 +43,21 @@ Result<SnapshotReceiver::Step> SnapshotReceiver::Add(const codec::Chunk& chunk,
   std::shared_ptr<Stream> stream;
   if (chunk.chunk_id == 0) {
     Forget(key);  // a new attempt: the unfinished one goes
-    Result<std::shared_ptr<Stream>> begun = Begin(key, chunk);
+    Result<std::shared_ptr<Stream>> begun = Begin(key, chunk, situation.now_tick);
     if (!begun) return std::unexpected(begun.error());
     stream = std::move(*begun);
   } else {
-    stream = Find(key);
+    stream = Find(key, situation.now_tick);
     if (stream == nullptr) return Fail(ErrorCode::kNotFound, "its stream is not known");
   }
-  stream->last_tick = situation.now_tick;
   Result<Step> step = Append(*stream, chunk, situation.committed);
   if (!step || step->progress == Progress::kComplete) Forget(key);
   return step;
 }
 
-Result<std::shared_ptr<SnapshotReceiver::Stream>> SnapshotReceiver::Begin(
-    const Key& key, const codec::Chunk& chunk) {
+Result<std::shared_ptr<SnapshotReceiver::Stream>> SnapshotReceiver::Begin(const Key& key,
+                                                                          const codec::Chunk& chunk,
+                                                                          std::uint64_t tick) {
   Result<std::unique_ptr<storage::SnapshotSink>> sink =
       store_.Create(ReplicaRef{chunk.shard, chunk.to});
   if (!sink) return std::unexpected(sink.error());
@@ -73,7 +74,7 @@ Result<std::shared_ptr<SnapshotReceiver::Stream>> SnapshotReceiver::Begin(
   if (streams_.size() >= max_streams_) {
     return Fail(ErrorCode::kBusy, "too many snapshots arrive at once");
   }
-  streams_[key] = stream;
+  streams_[key] = {.stream = stream, .last_tick = tick};
   return stream;
 }
 
@@ -112,10 +113,13 @@ Result<SnapshotReceiver::Step> SnapshotReceiver::Complete(Stream& stream, const 
   return step;
 }
 
-std::shared_ptr<SnapshotReceiver::Stream> SnapshotReceiver::Find(const Key& key) {
+std::shared_ptr<SnapshotReceiver::Stream> SnapshotReceiver::Find(const Key& key,
+                                                                 std::uint64_t tick) {
   const base::MutexLock lock(mutex_);
   const auto found = streams_.find(key);
-  return found == streams_.end() ? nullptr : found->second;
+  if (found == streams_.end()) return nullptr;
+  found->second.last_tick = tick;
+  return found->second.stream;
 }
 
 void SnapshotReceiver::Forget(const Key& key) {
@@ -123,7 +127,7 @@ void SnapshotReceiver::Forget(const Key& key) {
   const base::MutexLock lock(mutex_);
   const auto found = streams_.find(key);
   if (found == streams_.end()) return;
-  gone = std::move(found->second);
+  gone = std::move(found->second.stream);
   streams_.erase(found);
 }
 
@@ -131,8 +135,8 @@ void SnapshotReceiver::Expire(std::uint64_t tick) {
   std::vector<std::shared_ptr<Stream>> gone;
   const base::MutexLock lock(mutex_);
   for (auto stream = streams_.begin(); stream != streams_.end();) {
-    if (stream->second->last_tick < tick) {
-      gone.push_back(std::move(stream->second));
+    if (stream->second.last_tick < tick) {
+      gone.push_back(std::move(stream->second.stream));
       stream = streams_.erase(stream);
     } else {
       ++stream;

@@ -53,15 +53,21 @@ class SnapshotReceiver {
     ReplicaId from;
     std::uint64_t next_chunk = 0;
     std::uint64_t bytes = 0;
-    std::uint64_t last_tick = 0;
     raft::SnapshotRecord record;
     std::unique_ptr<storage::SnapshotSink> sink;
     std::unique_ptr<codec::ImageValidator> validator;
   };
   using Key = std::tuple<ShardId, ReplicaId, Index>;
+  struct Known {
+    /// Whoever adds its chunks uses it without the mutex.
+    std::shared_ptr<Stream> stream;
+    std::uint64_t last_tick = 0;
+  };
 
-  std::shared_ptr<Stream> Find(const Key& key);
-  Result<std::shared_ptr<Stream>> Begin(const Key& key, const codec::Chunk& chunk);
+  /// Notes that it goes on at `tick`. Null when it is not known.
+  std::shared_ptr<Stream> Find(const Key& key, std::uint64_t tick);
+  Result<std::shared_ptr<Stream>> Begin(const Key& key, const codec::Chunk& chunk,
+                                        std::uint64_t tick);
   Result<Step> Append(Stream& stream, const codec::Chunk& chunk, Index committed);
   Result<Step> Complete(Stream& stream, const ReplicaRef& replica, Index committed);
   void Forget(const Key& key);
@@ -70,7 +76,7 @@ class SnapshotReceiver {
   const std::uint64_t deployment_id_;
   const std::size_t max_streams_;
   base::Mutex mutex_;
-  std::map<Key, std::shared_ptr<Stream>> streams_ DRUMBEAT_GUARDED_BY(mutex_);
+  std::map<Key, Known> streams_ DRUMBEAT_GUARDED_BY(mutex_);
 };
 
 }  // namespace drumbeat::node_host

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node_host/snapshot_receiver.h"
 
+#include <atomic>
 #include <filesystem>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -208,6 +210,19 @@ TEST_F(SnapshotReceiverTest, OnlySoManyAtOnceAndStalledOnesMakeRoom) {
   EXPECT_FALSE(receiver_.Add(first[0], At(6)).has_value());
   receiver_.Expire(6);
   EXPECT_TRUE(receiver_.Add(first[0], At(7)).has_value());
+}
+
+// The thread that ticks and the one that brings chunks meet here; ThreadSanitizer watches them.
+TEST_F(SnapshotReceiverTest, AStreamGoesOnWhileStalledOnesAreLookedFor) {
+  std::atomic<bool> over = false;
+  std::thread ticker([&] {
+    while (!over) receiver_.Expire(0);
+  });
+  const auto step = AddAll(Chunks(Image(), 100));
+  over = true;
+  ticker.join();
+  ASSERT_TRUE(step.has_value()) << step.error().message;
+  EXPECT_TRUE(Arrived());
 }
 
 // W-23.
