@@ -43,11 +43,14 @@ void Dialer::OnResolved(std::vector<Tcp::endpoint> endpoints, std::string error)
   if (!done_) return;
   if (endpoints.empty()) return Fail(std::move(error));
   endpoints_ = std::move(endpoints);
+  doubt_ = std::move(error);
   TryNext();
 }
 
 void Dialer::TryNext() {
-  if (next_ == endpoints_.size()) return Fail(last_failure_);
+  if (next_ == endpoints_.size()) {
+    return Fail(doubt_.empty() ? last_failure_ : last_failure_ + " (" + doubt_ + ")");
+  }
   const Tcp::endpoint& endpoint = endpoints_[next_++];
   AsioError error;
   socket_.close(error);

@@ -46,6 +46,8 @@ class Dialer : public std::enable_shared_from_this<Dialer> {
   const Time connect_limit_;
   std::vector<Tcp::endpoint> endpoints_;
   std::size_t next_ = 0;
+  /// Why they may be out of date; empty when they are not.
+  std::string doubt_;
   std::string last_failure_;
   Tcp::socket socket_;
   std::shared_ptr<Connection> connection_;

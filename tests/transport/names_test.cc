@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <string>
@@ -28,6 +29,9 @@ std::map<std::string, std::vector<std::string>>& Names() {
   static std::map<std::string, std::vector<std::string>> names;
   return names;
 }
+/// Whether looking up `hang*.test` takes until this is false again.
+bool hanging = false;
+std::condition_variable hanging_over;
 /// The family that this machine does not have.
 std::atomic<int> missing_family{AF_UNSPEC};
 
@@ -45,8 +49,10 @@ extern "C" int getaddrinfo(const char* node, const char* service, const addrinfo
   static const auto real = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, "getaddrinfo"));
   std::vector<std::string> addresses;
   {
-    const std::lock_guard lock(mutex);
-    const auto known = Names().find(node != nullptr ? node : "");
+    std::unique_lock lock(mutex);
+    const std::string name = node != nullptr ? node : "";
+    if (name.starts_with("hang")) hanging_over.wait(lock, [] { return !hanging; });
+    const auto known = Names().find(name);
     if (known != Names().end()) addresses = known->second;
   }
   if (addresses.empty()) return real(node, service, hints, found);
@@ -131,6 +137,46 @@ TEST(NamesTest, WithoutAFamilyOfAddressesTheOtherOneServes) {
     }
     missing_family = AF_UNSPEC;
   }
+}
+
+/// While it lives, look-ups of `hang*.test` do not end.
+struct Hanging {
+  Hanging() { Set(true); }
+  ~Hanging() { Set(false); }
+  static void Set(bool value) {
+    const std::lock_guard lock(mutex);
+    hanging = value;
+    hanging_over.notify_all();
+  }
+};
+
+// N-12.
+TEST(NamesTest, LookUpsThatHangHoldUpNobodyElse) {
+  Means("known.test", {"127.0.0.1"});
+  Means("new.test", {"127.0.0.1"});
+  TestHost known(ListensOn("127.0.0.1:0"));
+  TestHost unknown(ListensOn("127.0.0.1:0"));
+  TestHost sender;
+  ASSERT_TRUE(known.Start());
+  ASSERT_TRUE(unknown.Start());
+  ASSERT_TRUE(sender.Start());
+  const std::string to_known = "known.test:" + PortOf(known);
+  ASSERT_TRUE(Reaches(sender, to_known, known));
+  const Hanging hang;
+  for (int i = 0; i < 10; ++i) {
+    sender.SendNow("hang" + std::to_string(i) + ".test:1", HeartbeatOf(128, 7));
+  }
+  // Who is connected hears heartbeats, who is not is found.
+  const std::size_t heard = known.handler.Get().messages.size();
+  for (std::size_t i = 1; i <= 20; ++i) {
+    sender.SendNow(to_known, HeartbeatOf(128, 7));
+    ASSERT_TRUE(known.handler.WaitForMessages(heard + i));
+  }
+  EXPECT_TRUE(Reaches(sender, "new.test:" + PortOf(unknown), unknown));
+  // Nor do they hold up the end.
+  const auto begin = std::chrono::steady_clock::now();
+  sender.transport->Stop();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
 }
 
 // The first address is tried, and found dead, before the second one is.
