@@ -77,6 +77,12 @@ class IncomingConnection {
   std::optional<Time> deadline() const;
   /// Whether a frame has begun and is not complete.
   bool InFrame() const { return head_bytes_ > 0; }
+  /// Whether what has begun is a piece of a snapshot.
+  bool InChunk() const {
+    return InPayload() && header_.method == codec::FrameMethod::kSnapshotChunk;
+  }
+  /// The frame under way was held up by its receiver.
+  void Resume(Time now) { piece_deadline_ = now + kPieceLimit; }
   /// Complete frames so far.
   std::uint64_t frames() const { return frames_; }
 

@@ -14,6 +14,7 @@
 #include "transport/incoming_connection.h"
 #include "transport/log_limiter.h"
 #include "transport/outgoing_frame.h"
+#include "transport/receive_turns.h"
 #include "transport/resolver.h"
 #include "transport/tcp_transport.h"
 #include "transport/time.h"
@@ -29,7 +30,8 @@ struct TcpContext {
       : options(tcp_options),
         logger(parent_logger.For("transport")),
         send_bucket(options.snapshot_send_bytes_per_second),
-        receive_bucket(options.snapshot_receive_bytes_per_second) {
+        receive_bucket(ReceiveTurns::RateFor(options.snapshot_receive_bytes_per_second)),
+        receive_turns(options.snapshot_receive_bytes_per_second) {
     stamp.deployment_id = options.deployment_id;
     stamp.source_address = options.raft_address;
     stamp.check = options.tls ? codec::PayloadCheck::kNone : codec::PayloadCheck::kCrc32;
@@ -52,6 +54,7 @@ struct TcpContext {
   // The I/O thread's.
   TokenBucket send_bucket;
   TokenBucket receive_bucket;
+  ReceiveTurns receive_turns;
   ReceiveBudget receive_budget;
   LogLimiter stranger_lines;
   /// Bytes just read; empty between two events, so all connections share it.

@@ -15,6 +15,7 @@ namespace drumbeat::transport {
 namespace {
 
 constexpr int kKeepaliveSeconds = 20;
+constexpr Duration kTurnCheck = std::chrono::milliseconds(50);
 /// One TLS record's worth.
 constexpr std::size_t kSecureBufferBytes = 16u << 10;
 /// Far above any host name with a port.
@@ -121,7 +122,11 @@ void TcpIncoming::ReadSecure() {
 void TcpIncoming::Process(std::string_view bytes) {
   while (true) {
     Arrival arrival = incoming_.Take(bytes, context_.Now());
-    if (arrival.kind == Arrival::Kind::kNothing) return Read();
+    if (arrival.kind == Arrival::Kind::kNothing) {
+      const Time now = context_.Now();
+      if (incoming_.InChunk() && !HasTurn(now)) return AwaitTurn(now + kTurnLimit);
+      return Read();
+    }
     if (!Handle(std::move(arrival), bytes)) return;
   }
 }
@@ -173,6 +178,8 @@ void TcpIncoming::HandleChunk(const base::Bytes& payload, std::string_view rest)
     return WarnAndReset("refused a snapshot: too many pieces of snapshots wait");
   }
   budget.used += chunk_bytes_ = payload.size();
+  last_chunk_ =
+      chunk->chunk_count == codec::kLastChunkCount || chunk->chunk_count == chunk->chunk_id + 1;
   rest_ = rest;
   chunk_under_way_ = true;
   asio::post(context_.chunks_in, [self = shared_from_this(), piece = std::move(*chunk)]() mutable {
@@ -189,7 +196,10 @@ void TcpIncoming::OnChunkHandled(bool accepted) {
   if (!accepted) return End(true);
   const Time now = context_.Now();
   last_used_ = now;
-  context_.receive_bucket.Take(chunk_bytes_, now);
+  chunk_accepted_ = true;
+  // Without a turn this was the first chunk, which would only slow down those that have one.
+  const bool counts = context_.receive_turns.Take(this, now);
+  if (counts) context_.receive_bucket.Take(chunk_bytes_, now);
   const auto go_on = [self = shared_from_this()](const AsioError& stopped) {
     if (stopped || !self->connection_->socket().is_open()) return;
     self->chunk_under_way_ = false;
@@ -197,9 +207,31 @@ void TcpIncoming::OnChunkHandled(bool accepted) {
     const std::string rest = std::move(self->rest_);
     self->Process(rest);
   };
-  if (context_.receive_bucket.Free(now)) return go_on({});
+  // Behind the last one comes only the end, for whose confirmation the sender waits.
+  if (!counts || last_chunk_ || context_.receive_bucket.Free(now)) return go_on({});
   timer_.expires_at(context_.receive_bucket.free_at());
   timer_.async_wait(go_on);
+}
+
+// A stranger must not take a turn: only whose chunks are accepted does.
+bool TcpIncoming::HasTurn(Time now) {
+  return chunk_accepted_ ? context_.receive_turns.Take(this, now)
+                         : context_.receive_turns.Free(this, now);
+}
+
+void TcpIncoming::AwaitTurn(Time limit) {
+  timer_at_.reset();
+  timer_.expires_after(kTurnCheck);
+  timer_.async_wait([self = shared_from_this(), limit](const AsioError& stopped) {
+    if (stopped || !self->connection_->socket().is_open()) return;
+    const Time now = self->context_.Now();
+    if (self->HasTurn(now)) {
+      self->incoming_.Resume(now);
+      return self->Read();
+    }
+    if (now < limit) return self->AwaitTurn(limit);
+    self->WarnAndReset("refused a snapshot: others use up snapshot_receive_bytes_per_second");
+  });
 }
 
 void TcpIncoming::Confirm() {
@@ -237,6 +269,7 @@ void TcpIncoming::WarnAndReset(const std::string& reason) {
 void TcpIncoming::End(bool reset) {
   if (!connection_->socket().is_open()) return;
   timer_.cancel();
+  context_.receive_turns.Release(this);
   reset ? connection_->Reset() : connection_->Close();
   if (closed_) std::exchange(closed_, nullptr)(this);
 }

@@ -19,6 +19,8 @@ namespace drumbeat::transport {
 class TcpIncoming : public std::enable_shared_from_this<TcpIncoming> {
  public:
   static constexpr Duration kHandshakeLimit = std::chrono::seconds(10);
+  /// How long a stream waits for its turn: less than its sender does.
+  static constexpr Duration kTurnLimit = std::chrono::seconds(4);
 
   /// How much would be lost by closing it, least first.
   enum class Worth : std::uint8_t { kStranger, kPeer, kBusy };
@@ -47,6 +49,9 @@ class TcpIncoming : public std::enable_shared_from_this<TcpIncoming> {
   bool HandleBatch(const base::Bytes& payload);
   void HandleChunk(const base::Bytes& payload, std::string_view rest);
   void OnChunkHandled(bool accepted);
+  bool HasTurn(Time now);
+  /// Reads on when it is this stream's turn; ends the connection when that takes until `limit`.
+  void AwaitTurn(Time limit);
   void Confirm();
 
   void WatchDeadline();
@@ -63,6 +68,9 @@ class TcpIncoming : public std::enable_shared_from_this<TcpIncoming> {
   /// A chunk is with the handler; `rest_` came behind it.
   bool chunk_under_way_ = false;
   std::size_t chunk_bytes_ = 0;
+  bool last_chunk_ = false;
+  /// The handler took one: no stranger.
+  bool chunk_accepted_ = false;
   std::string rest_;
 
   /// Only under TLS; plain connections share one buffer.

@@ -279,13 +279,69 @@ TEST(TcpIncomingChunkTest, TheRateOfIncomingChunksIsLimited) {
   ASSERT_TRUE(host.Start());
   RawPeer peer = RawPeer::To(host.address());
   const auto start = std::chrono::steady_clock::now();
-  for (std::uint64_t i = 0; i < 4; ++i) {
+  for (std::uint64_t i = 0; i < 5; ++i) {
     ASSERT_TRUE(peer.Write(FrameOf(codec::FrameMethod::kSnapshotChunk,
-                                   codec::EncodeChunk(ChunkOf(i, 4, std::string(100'000, 'x'))))));
+                                   codec::EncodeChunk(ChunkOf(i, 5, std::string(100'000, 'x'))))));
   }
   ASSERT_TRUE(peer.Write(codec::kPoison));
   EXPECT_EQ(peer.ReadExactly(2, seconds(20)), codec::kPoison);
   EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(390));
+}
+
+// Else each of many gets so little that its sender gives up, and none ever ends.
+TEST(TcpIncomingChunkTest, StreamsThatTheRateDoesNotCarryWaitForTheirTurn) {
+  TcpOptions options;
+  options.snapshot_receive_bytes_per_second = ReceiveTurns::kMinBytesPerSecond;
+  TestHost host(options);
+  ASSERT_TRUE(host.Start());
+  const auto frame = [](const char* of, std::uint64_t id, std::size_t bytes) {
+    codec::Chunk chunk = ChunkOf(id, 4, std::string(bytes, 'x'));
+    chunk.file_path = of;
+    return FrameOf(codec::FrameMethod::kSnapshotChunk, codec::EncodeChunk(chunk));
+  };
+  const auto arrived = [](std::size_t count) {
+    return [count](const auto& record) { return record.chunks.size() >= count; };
+  };
+  RawPeer first = RawPeer::To(host.address());
+  RawPeer second = RawPeer::To(host.address());
+  ASSERT_TRUE(first.Write(frame("first", 0, 1000)));
+  ASSERT_TRUE(host.handler.WaitFor(arrived(1)));
+  ASSERT_TRUE(second.Write(frame("second", 0, 1000)));
+  ASSERT_TRUE(host.handler.WaitFor(arrived(2)));
+  std::thread others([&] {
+    for (std::uint64_t i = 1; i < 4; ++i) (void)second.Write(frame("second", i, 600'000));
+    (void)second.Write(codec::kPoison);
+  });
+  for (std::uint64_t i = 1; i < 4; ++i) EXPECT_TRUE(first.Write(frame("first", i, 300'000)));
+  EXPECT_TRUE(first.Write(codec::kPoison));
+  EXPECT_EQ(first.ReadExactly(2, seconds(20)), codec::kPoison);
+  EXPECT_EQ(second.ReadExactly(2, seconds(20)), codec::kPoison);
+  others.join();
+  const auto chunks = host.handler.Get().chunks;
+  ASSERT_EQ(chunks.size(), 8u);
+  for (std::size_t i = 2; i < 5; ++i) EXPECT_EQ(chunks[i].file_path, "first") << i;
+}
+
+TEST(TcpIncomingChunkTest, WhoGetsNoTurnIsTold) {
+  TcpOptions options;
+  options.snapshot_receive_bytes_per_second = ReceiveTurns::kMinBytesPerSecond;
+  TestHost host(options);
+  ASSERT_TRUE(host.Start());
+  std::vector<RawPeer> peers;
+  for (std::size_t i = 0; i < 2; ++i) {
+    peers.push_back(RawPeer::To(host.address()));
+    ASSERT_TRUE(peers.back().Write(
+        FrameOf(codec::FrameMethod::kSnapshotChunk, codec::EncodeChunk(ChunkOf(0, 0, "x")))));
+    ASSERT_TRUE(
+        host.handler.WaitFor([i](const auto& record) { return record.chunks.size() == i + 1; }));
+  }
+  const std::string next = FrameOf(codec::FrameMethod::kSnapshotChunk,
+                                   codec::EncodeChunk(ChunkOf(1, 0, std::string(1000, 'x'))));
+  ASSERT_TRUE(peers[1].Write(next.substr(0, 500)));
+  EXPECT_TRUE(peers[1].WaitForEnd(seconds(20)));
+  EXPECT_TRUE(host.sink->WaitFor("others use up snapshot_receive_bytes_per_second"));
+  ASSERT_TRUE(peers[0].Write(next));
+  EXPECT_TRUE(host.handler.WaitFor([](const auto& record) { return record.chunks.size() == 3; }));
 }
 
 TEST(TcpIncomingChunkTest, StopWaitsForTheHandlerOnly) {
