@@ -9,6 +9,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/table.h>
 
+#include "base/descriptors.h"
 #include "logging/logger.h"
 
 namespace drumbeat::storage {
@@ -35,6 +36,8 @@ class QuietLog : public rocksdb::Logger {
 
 constexpr std::size_t kEntryBuffers = 4;
 constexpr std::size_t kMinBufferBytes = 1u << 20;
+/// Kept open; others are opened when they are read.
+constexpr std::size_t kMaxTables = 512;
 
 }  // namespace
 
@@ -80,7 +83,8 @@ rocksdb::DBOptions MakeDbOptions(const RocksDbKvOptions& options, const logging:
   // Else the state's buffer, which hardly ever fills, would keep every log since its last flush.
   db.atomic_flush = true;
 
-  db.max_open_files = 512;
+  db.max_open_files =
+      static_cast<int>(std::min(kMaxTables, base::ShareOutDescriptors().store_files));
   db.skip_stats_update_on_db_open = true;
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;

@@ -2,9 +2,10 @@
 #include "transport/tcp_acceptor.h"
 
 #include <algorithm>
-#include <sys/resource.h>
 #include <tuple>
 #include <utility>
+
+#include "base/descriptors.h"
 
 namespace drumbeat::transport {
 namespace {
@@ -13,19 +14,12 @@ constexpr Duration kPauseAfterError = std::chrono::milliseconds(100);
 /// Of all connections, the part that may be in a handshake.
 constexpr std::size_t kHandshakeShare = 4;
 
-std::size_t ConnectionLimit(std::size_t wanted) {
-  rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY) {
-    wanted = std::min<std::size_t>(wanted, files.rlim_cur / 2);
-  }
-  return std::max<std::size_t>(wanted, 1);
-}
-
 }  // namespace
 
 TcpAcceptor::TcpAcceptor(TcpContext& context, std::vector<Tcp::acceptor> acceptors)
     : context_(context),
-      max_connections_(ConnectionLimit(context.options.max_connections)),
+      max_connections_(std::min(context.options.max_connections,
+                                base::ShareOutDescriptors().incoming_connections)),
       acceptors_(std::move(acceptors)) {
   for (std::size_t i = 0; i < acceptors_.size(); ++i) pauses_.emplace_back(context.io);
 }

@@ -29,7 +29,7 @@ class TcpAcceptor {
   std::size_t CountShakingHands() const;
 
   TcpContext& context_;
-  /// Never more than half of the process's descriptors: the rest is for its files.
+  /// Within this layer's part of the process's descriptors.
   const std::size_t max_connections_;
   std::vector<Tcp::acceptor> acceptors_;
   std::vector<asio::steady_timer> pauses_;

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/descriptors.h"
+
+#include <sys/resource.h>
+
+#include <gtest/gtest.h>
+
+namespace drumbeat::base {
+namespace {
+
+TEST(DescriptorsTest, AQuarterIsLeftToOthers) {
+  for (std::size_t limit = 4; limit < 100'000; limit = limit * 3 / 2) {
+    const DescriptorBudget budget = ShareOut(limit);
+    EXPECT_LE(budget.store_files + budget.incoming_connections, limit - limit / 4) << limit;
+    EXPECT_GE(budget.store_files, 1u);
+    EXPECT_GE(budget.incoming_connections, 1u);
+  }
+}
+
+TEST(DescriptorsTest, TheSoftLimitIsShared) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit few = before;
+  few.rlim_cur = 200;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const DescriptorBudget budget = ShareOutDescriptors();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(budget.store_files, 50u);
+  EXPECT_EQ(budget.incoming_connections, 100u);
+}
+
+}  // namespace
+}  // namespace drumbeat::base
