@@ -108,6 +108,8 @@ class StallingDisk {
 class LocalHostsTest : public testing::Test {
  protected:
   static constexpr ShardId kShard{1};
+  static constexpr milliseconds kTick{5};
+  static constexpr std::uint64_t kElectionTicks = 40;
 
   static std::string Address(std::uint64_t id) { return "host" + std::to_string(id) + ":1"; }
 
@@ -119,7 +121,7 @@ class LocalHostsTest : public testing::Test {
     for (std::uint64_t id = 1; id <= 3; ++id) {
       NodeHostConfig config;
       config.raft_address = Address(id);
-      config.tick = milliseconds(5);
+      config.tick = kTick;
       config.deployment_id = 1;
       HostParts parts{
           .scheduler = MakeThreadScheduler(),
@@ -135,7 +137,7 @@ class LocalHostsTest : public testing::Test {
       ReplicaConfig replica;
       replica.shard_id = kShard;
       replica.replica_id = ReplicaId(id);
-      replica.election_ticks = 40;
+      replica.election_ticks = kElectionTicks;
       replica.heartbeat_ticks = 4;
       const auto started = hosts_[id]->StartReplica(
           options, [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);

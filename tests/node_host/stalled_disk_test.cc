@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <any>
+#include <chrono>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -36,6 +37,34 @@ TEST_F(StalledDiskTest, ALeaderThatCannotWriteIsReplaced) {
   };
   EXPECT_EQ(text(leader), text(other));
   EXPECT_NE(text(leader).find('c'), std::string::npos);
+}
+
+// P-05: when a follower goes on after several election timeouts, its leader's messages wait beside
+// as many ticks; those do not make it campaign before it has read them.
+TEST_F(StalledDiskTest, AFollowerThatGoesOnDoesNotCountLateTicksAsSilence) {
+  constexpr auto kElection = kElectionTicks * kTick;
+  // A busy machine may hold up the leader, too, and an election is due then, but not each time.
+  bool disturbed = true;
+  for (int tries = 0; disturbed && tries < 5; ++tries) {
+    const std::uint64_t leader = LeaderSeenBy(1);
+    const std::uint64_t follower = leader % 3 + 1;
+    LeaderSeenBy(follower);
+    const Result<LeaderInfo> before = hosts_[leader]->GetLeader(kShard);
+    ASSERT_TRUE(before.has_value());
+    disks_[follower].Stall(true);
+    const auto end = std::chrono::steady_clock::now() + 5 * kElection;
+    while (std::chrono::steady_clock::now() < end) (void)Propose(leader, "x");
+    disks_[follower].Stall(false);
+    // Until it has caught up, and whoever it would have disturbed has told it so.
+    EXPECT_TRUE(Eventually([&] {
+      return hosts_[follower]->Read(kShard, {}, milliseconds(2000)).Get() && Propose(leader, "y");
+    }));
+    LeaderSeenBy(follower);
+    const Result<LeaderInfo> after = hosts_[follower]->GetLeader(kShard);
+    ASSERT_TRUE(after.has_value());
+    disturbed = after->term != before->term;
+  }
+  EXPECT_FALSE(disturbed) << "each time it campaigned";
 }
 
 }  // namespace
