@@ -13,6 +13,7 @@ constexpr std::string_view kHostAdvice =
 constexpr std::string_view kReplicaAdvice =
     "; restore the data folder from a backup, or remove this replica from its shard and add a new "
     "one";
+constexpr std::string_view kNewerAdvice = "; start that version";
 
 /// `text` with `advice` at its end, in place of what an inner layer may have advised already.
 inline std::string Advised(std::string_view text, std::string_view advice) {

@@ -72,7 +72,8 @@ Result<void> KvSnapshotStore::FindImages() {
     if (image) {
       images.push_back({.number = name->number, .image = std::move(*image)});
     } else if (image.error().code == ErrorCode::kNewerFormat) {
-      return std::unexpected(image.error());
+      return Fail(ErrorCode::kNewerFormat, Name(name->replica) + " cannot be used: its record: " +
+                                               Advised(image.error().text(), kNewerAdvice));
     } else {
       Damaged(name->replica, image.error());
     }

@@ -80,9 +80,11 @@ Result<std::optional<base::Bytes>> ReadState(Kv& kv, StateKind kind, const Repli
 }
 
 Error LogUnusable(const Kv& kv, const ReplicaRef& replica, const Error& error) {
+  const bool newer = error.code == ErrorCode::kNewerFormat;
   return Error{.code = error.code,
                .message = "the log of " + logging::Name(replica) + " in " + kv.name() +
-                          " cannot be used: " + Advised(error.text(), kReplicaAdvice)};
+                          " cannot be used: " +
+                          Advised(error.text(), newer ? kNewerAdvice : kReplicaAdvice)};
 }
 
 std::string LostState(const std::string& where, const ReplicaRef& replica, std::string_view what) {
