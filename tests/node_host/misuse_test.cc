@@ -82,6 +82,49 @@ TEST(MisuseTest, SettingsOutOfTheirBoundsAreNamed) {
   EXPECT_EQ(CodeOf(cluster.At(1).StartReplica(joins, nullptr, cluster.Config(1))), bad);
 }
 
+// Such a member would end every Dragonboat process of the shard.
+TEST(MisuseTest, MembersHaveNoIpv6AddressUnlessThatIsAllowed) {
+  for (const std::string address : {"[::1]:7000", "[fe80::1]:7000", "::1:7000"}) {
+    SCOPED_TRACE(address);
+    TestCluster cluster(1);
+    const StartOptions founders{
+        .initial_members = {{ReplicaId(1), cluster.Host(1).address}, {ReplicaId(2), address}}};
+    const auto start = [&](const ReplicaConfig& config) {
+      return cluster.At(1).StartReplica(
+          founders, [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, config);
+    };
+    EXPECT_EQ(CodeOf(start(cluster.Config(1))), ErrorCode::kInvalidAddress);
+    ReplicaConfig config = cluster.Config(1);
+    config.allow_ipv6_members = true;
+    // Without brackets it is none either way.
+    EXPECT_EQ(start(config).has_value(), address.starts_with('['));
+  }
+  for (const bool allowed : {false, true}) {
+    TestCluster cluster(1);
+    StartOptions founder{.initial_members = {{ReplicaId(1), cluster.Host(1).address}}};
+    ReplicaConfig config = cluster.Config(1);
+    config.allow_ipv6_members = allowed;
+    const auto started = cluster.At(1).StartReplica(
+        founder, [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, config);
+    ASSERT_TRUE(started.has_value()) << started.error().text();
+    ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+    const auto added =
+        cluster.At(1).RequestAddNonVoting(kShard, ReplicaId(2), "[::1]:7000", kTimeout).Get();
+    const auto members = cluster.At(1).GetShardMembership(kShard, kTimeout).Get();
+    ASSERT_TRUE(members.has_value()) << members.error().text();
+    EXPECT_EQ(added.has_value(), allowed);
+    EXPECT_EQ(members->non_votings.contains(ReplicaId(2)), allowed);
+    if (!allowed) {
+      EXPECT_EQ(CodeOf(added), ErrorCode::kInvalidAddress);
+      for (const auto& request :
+           {cluster.At(1).RequestAddReplica(kShard, ReplicaId(2), "[::1]:7000", kTimeout).Get(),
+            cluster.At(1).RequestAddWitness(kShard, ReplicaId(2), "[::1]:7000", kTimeout).Get()}) {
+        EXPECT_EQ(CodeOf(request), ErrorCode::kInvalidAddress);
+      }
+    }
+  }
+}
+
 TEST(MisuseTest, AnyTimeoutWillDo) {
   TestCluster cluster(1);
   cluster.Found(1);
