@@ -15,7 +15,22 @@ namespace {
 
 using std::chrono::seconds;
 
-class TutorialTest : public SystemTest {};
+class TutorialTest : public SystemTest {
+ protected:
+  // Types a line that is answered with exactly this line.
+  static void ExpectAnswer(Program& program, const std::string& typed, const std::string& answer) {
+    const std::size_t mark = program.out().Mark();
+    program.Type(typed);
+    const auto is_answer = [&](const std::string& line) { return line == answer; };
+    EXPECT_TRUE(program.out().Await(is_answer, kLongWait, mark))
+        << "'" << typed << "' gives not '" << answer << "' but\n"
+        << program.out().Text(mark);
+  }
+  static void ExpectLine(const Program& program, const std::string& part, std::size_t from = 0) {
+    EXPECT_TRUE(program.out().Await(part, kLongWait, from)) << "no '" << part << "' in\n"
+                                                            << program.out().Text(from);
+  }
+};
 
 TEST_F(TutorialTest, ThreeReplicasAgreeAndCount) {
   Cluster cluster(Console::kTerminal);
@@ -77,6 +92,55 @@ TEST_F(TutorialTest, OneStopsTwoStopAllReturn) {
   cluster.StartFounders();
   EXPECT_EQ(cluster.Say(2, "after the night"), 6U);
   EXPECT_EQ(cluster.GetHistory().CountOf("one is none"), 0U);
+}
+
+TEST_F(TutorialTest, SnapshotAddRemoveStartOver) {
+  Cluster cluster(Console::kTerminal);
+  cluster.StartAndAwaitLeader();
+  EXPECT_EQ(cluster.Say(1, "all back"), 2U);
+  cluster.Stop(3);
+  cluster.SayMany(2, "line ", 20);
+  for (const int replica : {1, 2}) {
+    ExpectLine(cluster.replica(replica),
+               "I | rsm: [00128:0000" + std::to_string(replica) + "] snapshot captured, index ");
+  }
+  const Program& third = cluster.Start(3);
+  ExpectLine(third, "I | transport: received snapshot of [00128:00003] at index ");
+  ExpectLine(third, "I | rsm: [00128:00003] recovered from snapshot at index ");
+  EXPECT_EQ(cluster.Say(1, "and on"), 23U);
+  EXPECT_FALSE(third.out().Contains("msg: line 10,")) << "its counts did not jump";
+
+  cluster.Change(1, "add localhost:63100 4");
+  Program& fourth = cluster.Join(4, "localhost:63100");
+  ExpectLine(fourth, "node address: localhost:63100");
+  EXPECT_EQ(cluster.Say(4, "hello from four"), 24U);
+  for (const int replica : {1, 2, 3, 4}) {
+    ExpectLine(cluster.replica(replica),
+               "] membership changed, replica 4 was added at localhost:63100, index ");
+  }
+  ExpectAnswer(cluster.replica(2), "add localhost:63100 4",
+               "membership change failed, replica 4 is already a member");
+  ExpectAnswer(cluster.replica(2), "add localhost:63002 5",
+               "membership change failed, localhost:63002 is the address of replica 2");
+  ExpectAnswer(cluster.replica(2), "remove 9",
+               "membership change failed, replica 9 is not a member");
+
+  cluster.Change(3, "remove 4");
+  ExpectLine(fourth, "I | rsm: [00128:00004] membership changed, replica 4 was removed, index ");
+  ExpectLine(fourth, "I | drumbeat: [00128:00004] was removed from its shard and stops");
+  ExpectAnswer(fourth, "anybody there?",
+               "SyncPropose returned error shard not found, this replica was removed from the "
+               "group");
+  ExpectAnswer(cluster.replica(1), "add localhost:63100 4",
+               "membership change failed, replica 4 was removed before and can't be added again");
+
+  fourth.Type("exit");
+  EXPECT_EQ(cluster.AwaitEnd(4).status, 0);
+  EXPECT_EQ(cluster.Say(1, "three are left"), 25U);
+  cluster.StopAll();
+  cluster.StartOver();
+  cluster.StartFounders();
+  EXPECT_EQ(cluster.Say(1, "again"), 1U);
 }
 
 }  // namespace
