@@ -33,6 +33,7 @@ struct Options {
   bool json = false;
   bool only_floor = false;
   bool only_library = false;
+  double verdict = 0;
   NodeOptions node;
 };
 
@@ -57,6 +58,10 @@ void Declare(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_flag("--quick", options.quick, "Two short rounds, under a minute");
   app.add_flag("--json", options.json, "A line of JSON for each cell and system");
+  app.add_option("--verdict", options.verdict,
+                 "Status 1 unless the promised shares of the floor, times this, are reached")
+      ->expected(0, 1)
+      ->default_str("1");
   app.add_flag("--only-floor", options.only_floor, "Leave the library out");
   app.add_flag("--only-library", options.only_library, "Leave the floor out");
 
@@ -168,7 +173,9 @@ int Run(const Options& options) {
   } else {
     PrintTable(std::cout, cells);
   }
-  return 0;
+  if (options.verdict == 0) return 0;
+  std::cout << "\n";
+  return PrintVerdict(std::cout, cells, options.verdict) ? 0 : 1;
 }
 
 int Main(int argc, char** argv) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,10 +33,15 @@ struct CellReport {
 
   /// The yardstick itself moved too much for the ratios to mean anything.
   bool unsteady() const;
+  /// What is promised of this cell, as a part of the floor; nothing of most.
+  std::optional<double> minimum() const;
 };
 
 /// A table in Markdown, for people.
 void PrintTable(std::ostream& out, const std::vector<CellReport>& cells);
+/// One line for each cell of which something is promised, with `scale` times that; whether all
+/// reach it. The median counts, or the best round where the yardstick was unsteady.
+bool PrintVerdict(std::ostream& out, const std::vector<CellReport>& cells, double scale);
 /// One line of JSON for each cell and system.
 void PrintJson(std::ostream& out, const std::vector<CellReport>& cells, const std::string& machine,
                const std::string& settings);
