@@ -12,7 +12,8 @@ enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError, kCritical,
 /// `2017-09-09 00:02:08.873755 I | transport: text` (local time).
 ///
 /// Thread-safety: called from any thread of the node host, possibly at once.
-/// Must neither block for long nor throw; a sink that blocks holds up what it logs for.
+/// Must neither block for long nor throw nor call the node host; a sink that blocks holds up what
+/// it logs for.
 class LogSink {
  public:
   virtual ~LogSink() = default;

@@ -48,7 +48,10 @@ struct ReplicaInfo {
 ///
 /// Thread-safety: any method from any thread, but the blocking ones not from inside a StateMachine
 /// callback, which would wait for itself.
-/// Lifetime: the destructor closes the host.
+/// Lifetime: the destructor closes the host. On one of the host's own threads (a callback of a
+/// Request, an EventListener, a StateMachine) it cannot wait: it returns at once, a thread of its
+/// own does the rest, and config.listener is released when that is done. Only then may the program
+/// end.
 ///
 /// Requests never block: they return a Request (see request.h). Their `timeout` is a budget for
 /// the whole request, rounded up to whole ticks; expiry is looked at once a tick.
@@ -58,6 +61,9 @@ struct ReplicaInfo {
 /// proposal or a membership change the outcome is unknown.
 class NodeHost {
  public:
+  /// How long Close() gives other members to take leaderships over, unless told otherwise.
+  static constexpr std::chrono::milliseconds kHandover{500};
+
   /// Opens the data folder (made where it is absent), the stores and the listening socket.
   /// Blocks on the disk.
   /// Errors: kInvalidArgument, kInvalidAddress; kLocked, kNotOwner, kNewerFormat, kDamaged,
@@ -72,8 +78,11 @@ class NodeHost {
 
   /// Stops everything: hands leaderships over to caught-up voters (for `handover` at most, so that
   /// the other members need no election), ends all requests with kTerminated, closes the state
-  /// machines, waits for all callbacks. Idempotent. Blocks.
-  void Close(std::chrono::milliseconds handover = std::chrono::milliseconds(500));
+  /// machines, waits for all callbacks. Idempotent. Blocks, but not on one of the host's own
+  /// threads (a callback of a Request, an EventListener, a StateMachine) nor inside a
+  /// StateMachineFactory: there it only begins, on a thread of its own, and another Close() or the
+  /// destructor waits for its end.
+  void Close(std::chrono::milliseconds handover = kHandover);
 
   /// The effective configuration.
   const NodeHostConfig& config() const;

@@ -16,7 +16,7 @@ void CallbackQueue::Stop() {
     const base::MutexLock lock(mutex_);
     running_ = false;
   }
-  task_.reset();
+  task_->Stop();
   Drain();
 }
 

@@ -26,7 +26,7 @@ class EngineWorker {
   /// `replica` has something in its inbox. From any thread.
   void Notify(const std::shared_ptr<Replica>& replica);
   /// Ends the task; no step runs afterwards.
-  void Stop() { task_.reset(); }
+  void Stop() { task_->Stop(); }
 
  private:
   using Replicas = std::vector<std::shared_ptr<Replica>>;

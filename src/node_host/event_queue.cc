@@ -13,16 +13,22 @@ EventQueue::EventQueue(Scheduler& scheduler, std::shared_ptr<EventListener> list
   if (listener_ != nullptr) task_ = scheduler.Start("db-events", [this] { Drain(); });
 }
 
-EventQueue::~EventQueue() {
+EventQueue::~EventQueue() { Stop(); }
+
+void EventQueue::Stop() {
   if (task_ == nullptr) return;
-  task_.reset();
+  task_->Stop();
   Drain();
+  const base::MutexLock lock(mutex_);
+  stopped_ = true;
+  queue_.clear();
 }
 
 void EventQueue::Post(std::function<void(EventListener&)> event) {
   if (task_ == nullptr) return;
   {
     const base::MutexLock lock(mutex_);
+    if (stopped_) return;
     if (queue_.size() >= kMaxWaiting) {
       ++lost_;
       return;

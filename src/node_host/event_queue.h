@@ -21,9 +21,10 @@ class EventQueue {
   /// `listener` may be null.
   EventQueue(Scheduler& scheduler, std::shared_ptr<EventListener> listener,
              const logging::Logger& logger);
-  /// Tells what is left.
   ~EventQueue();
 
+  /// Tells what is left; what is posted later is not told.
+  void Stop();
   void Post(std::function<void(EventListener&)> event);
 
  private:
@@ -36,6 +37,7 @@ class EventQueue {
   base::Mutex mutex_;
   std::vector<std::function<void(EventListener&)>> queue_ DRUMBEAT_GUARDED_BY(mutex_);
   std::size_t lost_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
+  bool stopped_ DRUMBEAT_GUARDED_BY(mutex_) = false;
   std::unique_ptr<Task> task_;
 };
 

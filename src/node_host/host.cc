@@ -9,10 +9,9 @@
 #include <utility>
 
 #include "base/random.h"
-#include "codec/command.h"
+#include "base/thread.h"
 #include "node_host/replica_start.h"
 #include "state_machine/runtime.h"
-#include "transport/address.h"
 
 namespace drumbeat::node_host {
 namespace {
@@ -31,7 +30,18 @@ std::size_t ApplyWorkers(const NodeHostConfig& config) {
   return config.apply_workers != 0 ? config.apply_workers : std::max<std::size_t>(2, Cores());
 }
 
+/// The host whose closing, or whose user's code, the calling thread is in the middle of.
+thread_local const Host* inside = nullptr;
+
+std::unexpected<Error> FromInside() {
+  return drumbeat::Fail(ErrorCode::kInvalidArgument,
+                        "called from inside a StateMachineFactory or a StateMachine");
+}
+
 }  // namespace
+
+Host::Inside::Inside(const Host& host) : outer_(std::exchange(inside, &host)) {}
+Host::Inside::~Inside() { inside = outer_; }
 
 Host::Host(const NodeHostConfig& config, HostParts parts)
     : config_(config),
@@ -78,22 +88,28 @@ Result<std::unique_ptr<Host>> Host::Start(const NodeHostConfig& config, HostPart
                         std::string("the system gives no more threads: ") + problem.what());
 }
 
-Host::~Host() { Close(std::chrono::milliseconds(0)); }
+Host::~Host() {
+  Close(std::chrono::milliseconds(0));
+  if (closer_.joinable()) closer_.join();
+}
 
 // -- Life of the host -----------------------------------------------------------------------------
 
+bool Host::MustNotWait() const { return inside == this || parts_.scheduler->OnTaskThread(); }
+
 void Host::Close(std::chrono::milliseconds handover) {
+  if (MustNotWait()) return CloseElsewhere(handover);
   std::call_once(close_once_, [&] {
+    const Inside here(*this);
     closing_.store(true);
+    {
+      // Who starts a replica has put it into the table by now, or will find that this host closes.
+      const std::lock_guard start_lock(start_mutex_);
+    }
     if (handover.count() > 0) HandLeadershipsOver(handover);
     parts_.transport->Stop();
     EndAllReplicas();
-    ticker_.reset();
-    workers_.clear();
-    apply_pool_.reset();
-    snapshot_pool_.reset();
-    services_->callbacks->Stop();
-    events_.reset();
+    StopTasks();
     {
       const std::unique_lock lock(mutex_);
       shards_.clear();
@@ -101,6 +117,27 @@ void Host::Close(std::chrono::milliseconds handover) {
     parts_.stores = {};
     parts_.folder.reset();
   });
+}
+
+// What the tasks ran for stays until the destructor: a call that began before may still use it.
+void Host::StopTasks() {
+  if (ticker_ != nullptr) ticker_->Stop();
+  for (const auto& worker : workers_) worker->Stop();
+  apply_pool_->Stop();
+  snapshot_pool_->Stop();
+  services_->callbacks->Stop();
+  events_->Stop();
+}
+
+void Host::CloseElsewhere(std::chrono::milliseconds handover) {
+  if (closing_.exchange(true)) return;
+  try {
+    closer_ = base::StartThread("db-close", [this, handover] { Close(handover); });
+  } catch (const std::system_error& problem) {
+    parts_.logger.Error(
+        std::string("closing waits for the destructor, there is no thread for it: ") +
+        problem.what());
+  }
 }
 
 void Host::HandLeadershipsOver(std::chrono::milliseconds budget) {
@@ -181,10 +218,15 @@ void Host::Tick() {
 
 // -- Life of a replica ----------------------------------------------------------------------------
 
-Result<void> Host::MayUseData(ShardId shard) const {
+Result<void> Host::MayStart() const {
   if (closing_.load()) return drumbeat::Fail(ErrorCode::kClosed);
-  const std::shared_lock lock(mutex_);
   if (failure_) return std::unexpected(*failure_);
+  return {};
+}
+
+Result<void> Host::MayUseData(ShardId shard) const {
+  const std::shared_lock lock(mutex_);
+  if (Result<void> may = MayStart(); !may) return may;
   if (!shards_.contains(shard)) return {};
   return drumbeat::Fail(ErrorCode::kShardAlreadyExists,
                         "a replica of this shard runs here, or is still stopping");
@@ -194,6 +236,7 @@ Result<void> Host::StartReplica(const StartOptions& options, const StateMachineF
                                 const ReplicaConfig& config) {
   if (Result<void> valid = config.Validate(); !valid) return valid;
   if (!factory) return drumbeat::Fail(ErrorCode::kInvalidArgument, "there is no factory");
+  if (inside == this) return FromInside();
   const std::lock_guard start_lock(start_mutex_);
   if (Result<void> may = MayUseData(config.shard_id); !may) return may;
   ReplicaStarter starter(*parts_.stores.log, *parts_.stores.snapshots, config_.raft_address);
@@ -205,10 +248,13 @@ Result<void> Host::StartReplica(const StartOptions& options, const StateMachineF
   std::unique_ptr<StateMachine> machine;
   if (config.role != ReplicaRole::kWitness) {
     try {
+      const Inside here(*this);
       machine = factory(ref.shard, ref.replica);
     } catch (const std::exception& problem) {
       return drumbeat::Fail(ErrorCode::kInvalidArgument,
                             std::string("the factory threw: ") + problem.what());
+    } catch (...) {
+      return drumbeat::Fail(ErrorCode::kInvalidArgument, "the factory threw");
     }
     if (machine == nullptr) {
       return drumbeat::Fail(ErrorCode::kInvalidArgument, "the factory made no state machine");
@@ -227,6 +273,8 @@ Result<void> Host::StartReplica(const StartOptions& options, const StateMachineF
   if (start->snapshot.index) replica->state().addresses.SetMembers(start->snapshot.membership);
   {
     const std::unique_lock lock(mutex_);
+    // All are ended together, once.
+    if (Result<void> may = MayStart(); !may) return may;
     shards_.emplace(config.shard_id, Slot{.replica = replica, .stoppers = {}});
   }
   replica->Load(start->snapshot.index ? std::optional(start->snapshot) : std::nullopt);
@@ -262,6 +310,7 @@ Result<void> Host::RemoveData(const ReplicaRef& replica) {
   if (!replica.replica) {
     return drumbeat::Fail(ErrorCode::kInvalidArgument, "replica ids are at least 1");
   }
+  if (inside == this) return FromInside();
   const std::lock_guard start_lock(start_mutex_);
   if (Result<void> may = MayUseData(replica.shard); !may) return may;
   const Result<std::vector<ReplicaRef>> known = parts_.stores.log->List();
@@ -324,132 +373,6 @@ bool Host::MayWarn() {
   const auto period = static_cast<std::uint64_t>(kWarningPeriod / config_.tick);
   if (last != 0 && now - last < period) return false;
   return last_warning_tick_.compare_exchange_strong(last, now);
-}
-
-// -- What arrives ---------------------------------------------------------------------------------
-
-void Host::OnMessages(const std::string& source_address, std::vector<raft::Envelope> messages) {
-  ReplicaPtr replica;
-  ShardId shard;
-  for (raft::Envelope& message : messages) {
-    if (replica == nullptr || message.shard != shard) {
-      if (replica != nullptr) replica->Notify();
-      shard = message.shard;
-      replica = Find(shard);
-      if (replica == nullptr) continue;
-    }
-    Deliver(*replica, source_address, std::move(message));
-  }
-  if (replica != nullptr) replica->Notify();
-}
-
-void Host::Deliver(Replica& replica, const std::string& source_address, raft::Envelope message) {
-  ReplicaState& state = replica.state();
-  if (state.stopped()) return;
-  if (message.to != state.ref.replica || message.from == state.ref.replica) return;
-  if (!source_address.empty() && !state.addresses.Heard(message.from, source_address)) {
-    if (MayWarn()) {
-      state.services.logger.For("transport")
-          .Warning("dropped a message in the name of " +
-                   logging::Name(state.ref.shard, message.from) + " from " + source_address +
-                   ", which is not that member's address");
-    }
-    return;
-  }
-  const auto* append = std::get_if<raft::AppendEntries>(&message.message);
-  const auto* forwarded = std::get_if<raft::ForwardedProposal>(&message.message);
-  const std::vector<raft::Entry>* entries =
-      append != nullptr ? &append->entries : (forwarded != nullptr ? &forwarded->entries : nullptr);
-  if (entries != nullptr) {
-    for (const raft::Entry& entry : *entries) {
-      const std::optional<std::string> why = codec::WhyEntryUnfit(entry);
-      if (!why) continue;
-      if (MayWarn()) {
-        state.services.logger.For("transport")
-            .Warning("dropped entries from " + logging::Name(state.ref.shard, message.from) + ": " +
-                     *why);
-      }
-      return;
-    }
-  }
-  state.inbox.AddMessage(std::move(message));
-}
-
-bool Host::AcceptsChunk(Replica& replica, const codec::Chunk& chunk) const {
-  const ReplicaState& state = replica.state();
-  if (state.life() != Life::kRunning || chunk.to != state.ref.replica) return false;
-  if (state.installing()) return false;  // it is asked for again
-  // What its Raft would ignore must not become durable: a restart would begin from it.
-  if (state.leader().leader == state.ref.replica) return false;
-  if (chunk.witness && state.config.role != ReplicaRole::kWitness) return false;
-  // From a member, or from the leader that it follows while it knows no members.
-  return state.addresses.IsMember(chunk.from) || state.leader().leader == chunk.from;
-}
-
-bool Host::OnChunk(codec::Chunk chunk) {
-  const ReplicaPtr replica = Find(chunk.shard);
-  if (replica == nullptr || !AcceptsChunk(*replica, chunk)) return false;
-  const Result<SnapshotReceiver::Step> step = snapshot_receiver_.Add(
-      chunk, {.now_tick = now_tick_.load(), .committed = replica->state().committed()});
-  if (!step) {
-    if (step.error().code == ErrorCode::kWriteFailed) Fail(step.error());
-    if (MayWarn()) {
-      parts_.logger.For("transport")
-          .Warning("refused a snapshot chunk from " + logging::Name(chunk.shard, chunk.from) +
-                   ": " + std::string(step.error().text()));
-    }
-    return false;
-  }
-  if (step->progress == SnapshotReceiver::Progress::kComplete) {
-    SnapshotArrived(*replica, chunk.from, step->snapshot);
-  }
-  return true;
-}
-
-void Host::SnapshotArrived(Replica& replica, ReplicaId from, const raft::SnapshotRecord& snapshot) {
-  ReplicaState& state = replica.state();
-  parts_.logger.For("transport")
-      .Info("received snapshot of " + logging::Name(state.ref) + " at index " +
-            std::to_string(snapshot.index.value()) + " from " +
-            logging::Name(state.ref.shard, from) + ", size " +
-            std::to_string(snapshot.image_bytes));
-  services_->events.Post([ref = state.ref, from, snapshot](EventListener& listener) {
-    listener.SnapshotReceived({ref, from, snapshot.index, snapshot.image_bytes});
-  });
-  const std::string address = state.addresses.Find(from);
-  if (!address.empty()) {
-    parts_.transport->Send(address, {.shard = state.ref.shard,
-                                     .from = state.ref.replica,
-                                     .to = from,
-                                     .term = {},
-                                     .message = raft::SnapshotReceived{}});
-    parts_.transport->Flush();
-  }
-  state.InstallBegins();
-  state.inbox.AddMessage({.shard = state.ref.shard,
-                          .from = from,
-                          .to = state.ref.replica,
-                          .term = {},
-                          .message = raft::InstallSnapshot{snapshot}});
-  replica.Notify();
-}
-
-void Host::OnUnreachable(const std::string& address, const std::string& reason) {
-  services_->events.Post(
-      [address, reason](EventListener& listener) { listener.ConnectionFailed(address, reason); });
-  for (const ReplicaPtr& replica : AllReplicas()) {
-    if (replica->state().stopped()) continue;
-    for (const ReplicaId peer : replica->state().addresses.At(address)) {
-      if (peer == replica->state().ref.replica) continue;
-      replica->state().inbox.AddEvent(PeerUnreachable{peer});
-      replica->Notify();
-    }
-  }
-}
-
-void Host::OnConnected(const std::string& address) {
-  services_->events.Post(
-      [address](EventListener& listener) { listener.ConnectionEstablished(address); });
 }
 
 }  // namespace drumbeat::node_host

@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "drumbeat/node_host.h"
@@ -50,6 +52,9 @@ class Host : private transport::TransportHandler {
   ~Host() override;
 
   void Close(std::chrono::milliseconds handover);
+  /// Whether the calling thread is one of this host's own or runs a user's code for it: what waits
+  /// for the host's threads would wait for itself. Close() then begins elsewhere.
+  bool MustNotWait() const;
   const NodeHostConfig& config() const { return config_; }
   std::string listen_address() const { return parts_.transport->listen_address(); }
   const std::string& id() const { return parts_.id; }
@@ -89,6 +94,18 @@ class Host : private transport::TransportHandler {
     std::vector<internal::Completion<void>> stoppers;
   };
 
+  /// While it lives, the calling thread is in the middle of something of `host`.
+  class Inside {
+   public:
+    explicit Inside(const Host& host);
+    ~Inside();
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+
+   private:
+    const Host* const outer_;
+  };
+
   Host(const NodeHostConfig& config, HostParts parts);
 
   // TransportHandler:
@@ -104,6 +121,8 @@ class Host : private transport::TransportHandler {
   ReplicaPtr Find(ShardId shard) const;
   /// The replica, if it can serve a request now.
   Result<ReplicaPtr> Serving(ShardId shard) const;
+  /// Whether the host is neither closing nor failed; under mutex_.
+  Result<void> MayStart() const;
   /// Whether nothing of the shard runs here and its data may be used; under start_mutex_.
   Result<void> MayUseData(ShardId shard) const;
   std::vector<ReplicaPtr> AllReplicas() const;
@@ -121,6 +140,8 @@ class Host : private transport::TransportHandler {
   void Tick();
   void HandLeadershipsOver(std::chrono::milliseconds budget);
   void EndAllReplicas();
+  void StopTasks();
+  void CloseElsewhere(std::chrono::milliseconds handover);
   void RaftEnded(const ReplicaPtr& replica);
   void ReplicaClosed(const ReplicaRef& replica);
   void Fail(const Error& error);
@@ -148,6 +169,8 @@ class Host : private transport::TransportHandler {
   std::vector<std::unique_ptr<EngineWorker>> workers_;
   std::unique_ptr<Task> ticker_;
   std::once_flag close_once_;
+  /// Closes for somebody who must not wait.
+  std::thread closer_;
 };
 
 }  // namespace drumbeat::node_host

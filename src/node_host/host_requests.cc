@@ -112,6 +112,7 @@ Request<Membership> Host::GetShardMembership(ShardId shard, std::chrono::millise
 Result<std::any> Host::StaleRead(ShardId shard, const std::any& query) {
   const Result<ReplicaPtr> replica = Serving(shard);
   if (!replica) return std::unexpected(replica.error());
+  const Inside here(*this);
   return (*replica)->applier().runtime().Lookup(query);
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drumbeat/node_host.h"
 
+#include <system_error>
 #include <utility>
 
 #include "base/random.h"
+#include "base/thread.h"
 #include "logging/logger.h"
 #include "node_host/host.h"
 #include "transport/address.h"
@@ -97,7 +99,22 @@ Result<std::unique_ptr<NodeHost>> NodeHost::Open(NodeHostConfig config) {
 
 NodeHost::NodeHost(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-NodeHost::~NodeHost() { Close(); }
+NodeHost::~NodeHost() {
+  if (!impl_->host->MustNotWait()) {
+    Close();
+    return;
+  }
+  // Its threads cannot wait for themselves.
+  Impl* const left = impl_.release();
+  try {
+    base::StartThread("db-close", [left] {
+      left->host->Close(kHandover);
+      delete left;
+    }).detach();
+  } catch (const std::system_error&) {
+    left->host->Close(kHandover);  // begins, and says why it does not end
+  }
+}
 
 void NodeHost::Close(std::chrono::milliseconds handover) { impl_->host->Close(handover); }
 

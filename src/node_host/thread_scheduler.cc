@@ -11,12 +11,20 @@
 namespace drumbeat::node_host {
 namespace {
 
+/// Whose task the calling thread runs.
+thread_local const Scheduler* running_for = nullptr;
+
 class ThreadTask : public Task {
  public:
-  ThreadTask(const std::string& name, std::function<void()> pass)
-      : pass_(std::move(pass)), thread_(base::StartThread(name, [this] { Run(); })) {}
+  ThreadTask(const Scheduler& owner, const std::string& name, std::function<void()> pass)
+      : pass_(std::move(pass)), thread_(base::StartThread(name, [this, &owner] {
+          running_for = &owner;
+          Run();
+        })) {}
+  ~ThreadTask() override { ThreadTask::Stop(); }
 
-  ~ThreadTask() override {
+  void Stop() override {
+    if (!thread_.joinable()) return;
     stop_.store(true);
     Wake();
     thread_.join();
@@ -57,13 +65,16 @@ class ThreadTask : public Task {
 
 class PeriodicTask : public Task {
  public:
-  PeriodicTask(const std::string& name, std::chrono::milliseconds period,
+  PeriodicTask(const Scheduler& owner, const std::string& name, std::chrono::milliseconds period,
                std::function<void()> pass)
-      : period_(period),
-        pass_(std::move(pass)),
-        thread_(base::StartThread(name, [this] { Run(); })) {}
+      : period_(period), pass_(std::move(pass)), thread_(base::StartThread(name, [this, &owner] {
+          running_for = &owner;
+          Run();
+        })) {}
+  ~PeriodicTask() override { PeriodicTask::Stop(); }
 
-  ~PeriodicTask() override {
+  void Stop() override {
+    if (!thread_.joinable()) return;
     {
       std::lock_guard lock(mutex_);
       stop_ = true;
@@ -97,16 +108,17 @@ class PeriodicTask : public Task {
 class ThreadScheduler : public Scheduler {
  public:
   std::unique_ptr<Task> Start(std::string name, std::function<void()> pass) override {
-    return std::make_unique<ThreadTask>(name, std::move(pass));
+    return std::make_unique<ThreadTask>(*this, name, std::move(pass));
   }
   std::unique_ptr<Task> Every(std::string name, std::chrono::milliseconds period,
                               std::function<void()> pass) override {
-    return std::make_unique<PeriodicTask>(name, period, std::move(pass));
+    return std::make_unique<PeriodicTask>(*this, name, period, std::move(pass));
   }
   void Await(const std::function<bool()>& done) override {
     // For the ends of things, which come within a few milliseconds.
     while (!done()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  bool OnTaskThread() const override { return running_for == this; }
   std::chrono::steady_clock::time_point Now() const override {
     return std::chrono::steady_clock::now();
   }

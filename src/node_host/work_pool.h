@@ -31,20 +31,21 @@ class WorkPool {
   WorkPool(const WorkPool&) = delete;
   WorkPool& operator=(const WorkPool&) = delete;
 
+  /// After Stop() it is dropped.
   void Submit(std::shared_ptr<Runnable> work);
+  /// Waits for what runs; what is left is dropped. Not from inside it.
+  void Stop();
 
  private:
-  struct Worker {
-    std::unique_ptr<Task> task;
-    bool idle = true;
-  };
-
   void Pass(std::size_t worker);
   std::shared_ptr<Runnable> Next(std::size_t worker) DRUMBEAT_EXCLUDES(mutex_);
 
   base::Mutex mutex_;
   std::deque<std::shared_ptr<Runnable>> queue_ DRUMBEAT_GUARDED_BY(mutex_);
-  std::vector<Worker> workers_ DRUMBEAT_GUARDED_BY(mutex_);
+  /// By worker.
+  std::vector<bool> idle_ DRUMBEAT_GUARDED_BY(mutex_);
+  bool stopped_ DRUMBEAT_GUARDED_BY(mutex_) = false;
+  std::vector<std::unique_ptr<Task>> tasks_;
 };
 
 }  // namespace drumbeat::node_host

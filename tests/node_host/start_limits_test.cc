@@ -31,6 +31,7 @@ class MeagreScheduler : public Scheduler {
     Take();
     return real_->Every(std::move(name), period, std::move(pass));
   }
+  bool OnTaskThread() const override { return real_->OnTaskThread(); }
   void Await(const std::function<bool()>& done) override { real_->Await(done); }
   std::chrono::steady_clock::time_point Now() const override { return real_->Now(); }
   std::uint64_t UnixNanoseconds() const override { return real_->UnixNanoseconds(); }

@@ -18,10 +18,11 @@ class SimScheduler::Handle : public node_host::Task {
  public:
   Handle(SimScheduler& scheduler, std::shared_ptr<Work> work)
       : scheduler_(scheduler), work_(std::move(work)) {}
-  ~Handle() override { work_->gone = true; }
+  ~Handle() override { Handle::Stop(); }
 
+  void Stop() override { work_->gone = true; }
   void Wake() override {
-    if (work_->period.count() > 0 || std::exchange(work_->scheduled, true)) return;
+    if (work_->gone || work_->period.count() > 0 || std::exchange(work_->scheduled, true)) return;
     scheduler_.Schedule(work_, scheduler_.world_.Between(microseconds(1), microseconds(50)));
   }
 

@@ -20,6 +20,8 @@ class SimScheduler : public node_host::Scheduler {
   std::unique_ptr<node_host::Task> Every(std::string name, std::chrono::milliseconds period,
                                          std::function<void()> pass) override;
   /// Runs this host's own tasks, in no time at all, until `done`.
+  /// All run on one thread, and Await() runs them.
+  bool OnTaskThread() const override { return false; }
   void Await(const std::function<bool()>& done) override;
   std::chrono::steady_clock::time_point Now() const override;
   std::uint64_t UnixNanoseconds() const override;
