@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <coroutine>
@@ -44,7 +45,8 @@ struct RequestState {
 /// request itself goes on.
 /// Thread-safety: a Request belongs to one thread at a time.
 /// Callbacks and resumed coroutines run on a thread of the node host that does nothing else, one
-/// after the other; they may call the NodeHost, but should not block: that delays the others.
+/// after the other; they may call the NodeHost, but should not block: that delays the others. Must
+/// not throw (what they throw there is logged and dropped).
 template <class T>
 class [[nodiscard]] Request {
  public:
@@ -72,9 +74,13 @@ class [[nodiscard]] Request {
 
   /// Blocks for at most `limit`; nothing when it has not completed by then. The request goes on.
   std::optional<Result<T>> GetWithin(std::chrono::milliseconds limit) {
+    using std::chrono::milliseconds;
+    // What is further away than a clock can count would be in its past.
+    const milliseconds wait =
+        std::clamp<milliseconds>(limit, milliseconds(0), std::chrono::years(100));
     std::unique_lock lock(state_->mutex);
     state_->has_waiter = true;
-    if (!state_->completed.wait_for(lock, limit, [this] { return state_->result.has_value(); })) {
+    if (!state_->completed.wait_for(lock, wait, [this] { return state_->result.has_value(); })) {
       return std::nullopt;
     }
     return std::move(*state_->result);

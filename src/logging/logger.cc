@@ -15,7 +15,12 @@ Logger Logger::For(std::string component) const {
 }
 
 void Logger::Write(LogLevel level, std::string_view text) const {
-  if (Enabled(level) && sink_ != nullptr) sink_->Write(level, component_, Escape(text));
+  if (!Enabled(level) || sink_ == nullptr) return;
+  try {
+    sink_->Write(level, component_, Escape(text));
+  } catch (...) {
+    // There is nobody left to tell, and no line is worth the process.
+  }
 }
 
 std::string Name(const ReplicaRef& replica) { return Name(replica.shard, replica.replica); }

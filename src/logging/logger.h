@@ -22,7 +22,7 @@ class Logger {
   Logger For(std::string component) const;
 
   bool Enabled(LogLevel level) const { return level >= level_; }
-  /// Control characters in `text` are escaped.
+  /// Control characters in `text` are escaped. What the sink throws is dropped.
   void Write(LogLevel level, std::string_view text) const;
   void Debug(std::string_view text) const { Write(LogLevel::kDebug, text); }
   void Info(std::string_view text) const { Write(LogLevel::kInfo, text); }

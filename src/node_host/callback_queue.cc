@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node_host/callback_queue.h"
 
+#include <exception>
+#include <string>
 #include <utility>
 
 namespace drumbeat::node_host {
@@ -30,7 +32,7 @@ void CallbackQueue::Run(std::move_only_function<void()> callback) {
     }
   }
   if (callback) {
-    callback();
+    RunOne(callback);
   } else if (wake) {
     task_->Wake();
   }
@@ -51,6 +53,16 @@ void CallbackQueue::Release() {
   if (wake) task_->Wake();
 }
 
+void CallbackQueue::RunOne(std::move_only_function<void()>& callback) const {
+  try {
+    callback();
+  } catch (const std::exception& problem) {
+    logger_.Error(std::string("the callback of a request threw: ") + problem.what());
+  } catch (...) {
+    logger_.Error("the callback of a request threw something that is no std::exception");
+  }
+}
+
 void CallbackQueue::Drain() {
   std::vector<std::move_only_function<void()>> batch;
   while (true) {
@@ -59,7 +71,7 @@ void CallbackQueue::Drain() {
       if (queue_.empty()) return;
       batch.swap(queue_);
     }
-    for (auto& callback : batch) callback();
+    for (auto& callback : batch) RunOne(callback);
     batch.clear();
   }
 }

@@ -8,15 +8,19 @@
 #include "drumbeat/request.h"
 
 #include "base/mutex.h"
+#include "logging/logger.h"
 #include "node_host/scheduler.h"
 
 namespace drumbeat::node_host {
 
 /// Runs the callbacks of completed requests, one after the other, on a task that does nothing
-/// else. Requests may outlive the host: after Stop() callbacks run where they are handed in.
+/// else. Requests may outlive the host: after Stop() callbacks run where they are handed in. What a
+/// callback throws is logged and dropped.
 /// Thread-safety: all functions from any thread.
 class CallbackQueue : public internal::CallbackExecutor {
  public:
+  explicit CallbackQueue(const logging::Logger& logger) : logger_(logger) {}
+
   void Start(Scheduler& scheduler);
   /// Runs what is left and ends the task.
   void Stop();
@@ -39,9 +43,11 @@ class CallbackQueue : public internal::CallbackExecutor {
 
  private:
   void Drain();
+  void RunOne(std::move_only_function<void()>& callback) const;
   void Hold();
   void Release();
 
+  const logging::Logger logger_;
   std::unique_ptr<Task> task_;
   base::Mutex mutex_;
   int batches_ DRUMBEAT_GUARDED_BY(mutex_) = 0;

@@ -50,7 +50,7 @@ Host::Host(const NodeHostConfig& config, HostParts parts)
       snapshot_receiver_(*parts_.stores.snapshots, config.deployment_id,
                          config.transport.max_snapshots_in) {
   Scheduler& scheduler = *parts_.scheduler;
-  auto callbacks = std::make_shared<CallbackQueue>();
+  auto callbacks = std::make_shared<CallbackQueue>(parts_.logger);
   callbacks->Start(scheduler);
   events_.emplace(scheduler, config.listener, parts_.logger);
   apply_pool_.emplace(scheduler, "db-apply", ApplyWorkers(config));
@@ -141,7 +141,9 @@ void Host::CloseElsewhere(std::chrono::milliseconds handover) {
 }
 
 void Host::HandLeadershipsOver(std::chrono::milliseconds budget) {
-  const auto end = parts_.scheduler->Now() + budget;
+  // What is further away than a clock can count would be in its past.
+  const auto end = parts_.scheduler->Now() +
+                   std::min<std::chrono::milliseconds>(budget, std::chrono::years(100));
   std::vector<Request<LeaderInfo>> transfers;
   for (const ReplicaPtr& replica : AllReplicas()) {
     ReplicaState& state = replica->state();

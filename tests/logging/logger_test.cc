@@ -40,6 +40,16 @@ TEST(LoggerTest, WithoutASinkItSaysNothing) {
   Logger(nullptr, LogLevel::kDebug, "raft").Error("into the void");
 }
 
+class ThrowingSink : public LogSink {
+ public:
+  void Write(LogLevel, std::string_view, std::string_view) override { throw 1; }
+};
+
+TEST(LoggerTest, ASinkThatThrowsHarmsNobody) {
+  const Logger logger(std::make_shared<ThrowingSink>(), LogLevel::kInfo, "raft");
+  EXPECT_NO_THROW(logger.Error("a line"));
+}
+
 TEST(LoggerTest, EscapesControlCharacters) {
   EXPECT_EQ(Escape("a\nb\rc\td\x01\x7f"), "a\\nb\\rc\\td\\x01\\x7f");
   EXPECT_EQ(Escape(std::string_view("\0", 1)), "\\x00");

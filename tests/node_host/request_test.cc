@@ -93,6 +93,21 @@ TEST(RequestTest, ACompletionThatIsDroppedResumesWithAnError) {
   EXPECT_EQ(resumed.get_future().get().result.error().code, ErrorCode::kTerminated);
 }
 
+TEST(RequestTest, AnyLimitWillDo) {
+  for (int round = 0; round < 50; ++round) {
+    internal::Completion<int> completion(std::make_shared<LaterExecutor>());
+    Request<int> request = completion.request();
+    for (const milliseconds none : {milliseconds(0), milliseconds(-1), milliseconds::min()}) {
+      EXPECT_FALSE(request.GetWithin(none).has_value());
+    }
+    std::thread completer([&] { completion.Complete(9); });
+    const std::optional<Result<int>> result = request.GetWithin(milliseconds::max());
+    completer.join();
+    ASSERT_TRUE(result.has_value());
+    EXPECT_EQ(*result, 9);
+  }
+}
+
 struct Outcome {
   Result<ApplyResult> result;
   std::thread::id thread;
