@@ -73,7 +73,8 @@ struct ReplicaConfig {
   /// The largest command that may be proposed here, in bytes. At most 64 MiB.
   std::size_t max_entry_bytes = 64u << 20;
   /// Entries that are in the log but not applied yet may hold this much memory before proposals
-  /// get kBusy; the leader also heeds what its followers report. 0: no limit.
+  /// get kBusy; the leader also heeds what its followers report. As much again may wait in front of
+  /// the log while that is written. 0: no limit.
   std::size_t max_in_memory_log_bytes = 256u << 20;
   /// Accept IPv6 addresses in membership changes. One such entry ends every Dragonboat member of
   /// the shard, so it is off by default.

@@ -211,6 +211,8 @@ void Host::Tick() {
   const std::uint64_t now = now_tick_.fetch_add(1) + 1;
   for (const ReplicaPtr& replica : AllReplicas()) {
     if (replica->state().stopped()) continue;
+    // Here, so that requests end in time whatever its worker waits for.
+    replica->state().Expire(now);
     replica->state().inbox.AddTick();
     replica->Notify();
   }

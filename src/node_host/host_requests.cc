@@ -24,7 +24,10 @@ Request<T> Host::ProposeEntry(ShardId shard, raft::Entry entry, std::chrono::mil
     return request;
   }
   entry.key = *key;
-  state.inbox.AddProposal(std::move(entry));
+  if (!state.inbox.AddProposal(entry)) {
+    state.proposals.Drop(entry, {ErrorCode::kBusy, "too much waits to be proposed already"});
+    return request;
+  }
   (*replica)->Notify();
   return request;
 }

@@ -26,7 +26,7 @@ bool Inbox::AddMessage(raft::Envelope message) {
   const base::MutexLock lock(mutex_);
   if (bytes > 0) {
     // A single message may be larger than the budget; it is taken when nothing else waits.
-    if (data_bytes_ > 0 && data_bytes_ + bytes > max_data_bytes_) return false;
+    if (data_bytes_ > 0 && data_bytes_ + bytes > limits_.data_bytes) return false;
     data_bytes_ += bytes;
   } else if (!always) {
     if (control_messages_ >= kMaxControlMessages) return false;
@@ -36,9 +36,14 @@ bool Inbox::AddMessage(raft::Envelope message) {
   return true;
 }
 
-void Inbox::AddProposal(raft::Entry entry) {
+bool Inbox::AddProposal(raft::Entry& entry) {
+  const std::size_t bytes = raft::EntrySize(entry);
+  const std::size_t limit = limits_.proposal_bytes;
   const base::MutexLock lock(mutex_);
+  if (limit > 0 && proposal_bytes_ > 0 && proposal_bytes_ + bytes > limit) return false;
+  proposal_bytes_ += bytes;
   contents_.proposals.push_back(std::move(entry));
+  return true;
 }
 
 void Inbox::AddEvent(ReplicaEvent event) {
@@ -59,6 +64,7 @@ void Inbox::Take(Contents& contents) {
   const base::MutexLock lock(mutex_);
   std::swap(contents, contents_);
   data_bytes_ = 0;
+  proposal_bytes_ = 0;
   control_messages_ = 0;
 }
 

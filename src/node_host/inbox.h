@@ -52,18 +52,26 @@ using ReplicaEvent =
                  SnapshotStreamEnded, PeerUnreachable, TransferWanted>;
 
 /// Everything that waits for one replica's Raft, bounded so that data never crowds out what keeps
-/// the shard alive: messages that carry entries have a budget of bytes, all others one of their
-/// own, and time is counted, not queued.
-/// Thread-safety: all functions from any thread.
+/// the shard alive: messages that carry entries have a budget of bytes, proposals another, all
+/// other messages one of their own, and time is counted, not queued. Thread-safety: all functions
+/// from any thread.
 class Inbox {
  public:
   static constexpr std::size_t kMaxControlMessages = 4096;
 
-  explicit Inbox(std::size_t max_data_bytes) : max_data_bytes_(max_data_bytes) {}
+  /// What entries in messages, and proposals, may take up.
+  struct Limits {
+    std::size_t data_bytes = 0;
+    /// 0: no limit.
+    std::size_t proposal_bytes = 0;
+  };
+
+  explicit Inbox(const Limits& limits) : limits_(limits) {}
 
   /// False: dropped, its budget is used up. An InstallSnapshot is always taken.
   bool AddMessage(raft::Envelope message);
-  void AddProposal(raft::Entry entry);
+  /// False: its budget is used up, and `entry` is left alone. A single one is always taken.
+  bool AddProposal(raft::Entry& entry);
   void AddEvent(ReplicaEvent event);
   void AddTick();
 
@@ -77,10 +85,11 @@ class Inbox {
   void Take(Contents& contents);
 
  private:
-  const std::size_t max_data_bytes_;
+  const Limits limits_;
   base::Mutex mutex_;
   Contents contents_ DRUMBEAT_GUARDED_BY(mutex_);
   std::size_t data_bytes_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
+  std::size_t proposal_bytes_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
   std::size_t control_messages_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
 };
 

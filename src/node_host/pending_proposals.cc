@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node_host/pending_proposals.h"
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
@@ -89,6 +90,7 @@ Result<std::uint64_t> PendingProposals::Add(std::uint64_t client_id, std::uint64
   slot.client_id = client_id;
   slot.series_id = series_id;
   slot.deadline_tick = deadline_tick;
+  first_deadline_ = std::min(first_deadline_, deadline_tick);
   slot.completion = std::move(completion);
   change_pending_ |= is_change;
   return slot.key;
@@ -138,8 +140,15 @@ void PendingProposals::Expire(std::uint64_t tick) {
   std::vector<AnyCompletion> late;
   {
     const base::MutexLock lock(mutex_);
+    if (first_deadline_ >= tick) return;
+    first_deadline_ = kNever;
     for (Slot& slot : slots_) {
-      if (slot.key != 0 && slot.deadline_tick < tick) late.push_back(Release(slot));
+      if (slot.key == 0) continue;
+      if (slot.deadline_tick < tick) {
+        late.push_back(Release(slot));
+      } else {
+        first_deadline_ = std::min(first_deadline_, slot.deadline_tick);
+      }
     }
   }
   for (AnyCompletion& completion : late) {

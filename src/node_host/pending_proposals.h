@@ -54,6 +54,8 @@ class PendingProposals {
   std::size_t size() const;
 
  private:
+  static constexpr std::uint64_t kNever = ~std::uint64_t{0};
+
   struct Slot {
     std::uint64_t key = 0;  // 0: free
     std::uint64_t client_id = 0;
@@ -72,6 +74,8 @@ class PendingProposals {
   base::Random random_ DRUMBEAT_GUARDED_BY(mutex_);
   std::vector<Slot> slots_ DRUMBEAT_GUARDED_BY(mutex_);
   std::vector<std::uint32_t> free_ DRUMBEAT_GUARDED_BY(mutex_);
+  /// None is due before.
+  std::uint64_t first_deadline_ DRUMBEAT_GUARDED_BY(mutex_) = kNever;
   bool change_pending_ DRUMBEAT_GUARDED_BY(mutex_) = false;
   std::optional<Error> closed_ DRUMBEAT_GUARDED_BY(mutex_);
 };

@@ -104,10 +104,7 @@ bool ReplicaRaft::TakeInputs() {
   state_.inbox.Take(inputs_);
   Guarded([&] {
     for (const ReplicaEvent& event : inputs_.events) Handle(event);
-    if (raft_ == nullptr) {
-      state_.Expire(state_.services.now_tick.load());
-      return;
-    }
+    if (raft_ == nullptr) return;
     if (inputs_.ticks > 0) Tick(inputs_.ticks);
     for (raft::Envelope& message : inputs_.messages) {
       if (std::holds_alternative<raft::SnapshotReceived>(message.message)) {
@@ -149,7 +146,6 @@ void ReplicaRaft::Tick(std::uint64_t ticks) {
     raft_->SnapshotStatus(status->first, status->second.failed);
     status = snapshot_statuses_.erase(status);
   }
-  state_.Expire(state_.services.now_tick.load());
   write_unwritten_ = unwritten_.has_value();
 }
 

@@ -31,7 +31,8 @@ ReplicaState::ReplicaState(const Services& shared, const ReplicaConfig& replica_
     : services(shared),
       config(replica_config),
       ref{replica_config.shard_id, replica_config.replica_id},
-      inbox(max_receive_bytes),
+      inbox({.data_bytes = max_receive_bytes,
+             .proposal_bytes = replica_config.max_in_memory_log_bytes}),
       proposals(replica_config.shard_id, kMaxPendingProposals, seed),
       reads(kMaxPendingReads, seed ^ 0x9e3779b97f4a7c15u) {}
 

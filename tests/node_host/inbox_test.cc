@@ -27,7 +27,7 @@ raft::Envelope Control(raft::Message message) {
 
 // P8, R-01: what is over the budget is dropped, and what keeps the shard alive still gets in.
 TEST(InboxTest, DataIsBoundedAndDoesNotCrowdOutTheRest) {
-  Inbox inbox(10'000);
+  Inbox inbox({.data_bytes = 10'000});
   std::size_t taken = 0;
   for (int i = 0; i < 1000; ++i) taken += inbox.AddMessage(Append(1000)) ? 1 : 0;
   EXPECT_EQ(taken, 10'000 / (1000 + raft::kEntryOverheadBytes));
@@ -39,14 +39,33 @@ TEST(InboxTest, DataIsBoundedAndDoesNotCrowdOutTheRest) {
 }
 
 TEST(InboxTest, AMessageOverTheBudgetIsTakenWhenNothingElseWaits) {
-  Inbox inbox(100);
+  Inbox inbox({.data_bytes = 100});
   EXPECT_TRUE(inbox.AddMessage(Append(5000)));
   EXPECT_FALSE(inbox.AddMessage(Append(1)));
 }
 
+// also while nobody takes them out.
+TEST(InboxTest, ProposalsHaveABudgetOfTheirOwn) {
+  Inbox inbox({.data_bytes = 100, .proposal_bytes = 10'000});
+  const auto add = [&inbox](std::size_t bytes) {
+    raft::Entry entry;
+    entry.command = base::Bytes::Copy(std::string(bytes, 'x'));
+    return inbox.AddProposal(entry);
+  };
+  EXPECT_TRUE(add(50'000)) << "nothing else waits";
+  EXPECT_FALSE(add(0));
+  EXPECT_TRUE(inbox.AddMessage(Append(1000)));
+  Inbox::Contents contents;
+  inbox.Take(contents);
+  std::size_t taken = 0;
+  for (int i = 0; i < 1000; ++i) taken += add(0) ? 1 : 0;
+  EXPECT_EQ(taken, 10'000 / raft::kEntryOverheadBytes);
+  EXPECT_EQ(contents.proposals.size(), 1u);
+}
+
 // W-26: a flood costs so much and no more; a snapshot that is durable already is never lost.
 TEST(InboxTest, AFloodOfSmallMessagesIsBounded) {
-  Inbox inbox(10'000);
+  Inbox inbox({.data_bytes = 10'000});
   std::size_t taken = 0;
   for (int i = 0; i < 100'000; ++i) {
     taken += inbox.AddMessage(Control(raft::HeartbeatReply{})) ? 1 : 0;
@@ -57,7 +76,7 @@ TEST(InboxTest, AFloodOfSmallMessagesIsBounded) {
 
 // P-05: time that was missed is a number, not a queue.
 TEST(InboxTest, TicksAreCounted) {
-  Inbox inbox(1);
+  Inbox inbox({.data_bytes = 1});
   for (int i = 0; i < 1'000'000; ++i) inbox.AddTick();
   Inbox::Contents contents;
   inbox.Take(contents);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -139,6 +140,8 @@ class LocalHostsTest : public testing::Test {
       replica.replica_id = ReplicaId(id);
       replica.election_ticks = kElectionTicks;
       replica.heartbeat_ticks = 4;
+      replica.max_in_memory_log_bytes = max_in_memory_log_bytes_;
+      replica.max_entry_bytes = std::min(replica.max_entry_bytes, max_in_memory_log_bytes_);
       const auto started = hosts_[id]->StartReplica(
           options, [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);
       ASSERT_TRUE(started.has_value()) << started.error().message;
@@ -168,6 +171,7 @@ class LocalHostsTest : public testing::Test {
     return result;
   }
 
+  std::size_t max_in_memory_log_bytes_ = ReplicaConfig().max_in_memory_log_bytes;
   Switchboard board_;
   std::map<std::uint64_t, StallingDisk> disks_;
   std::map<std::uint64_t, std::unique_ptr<Host>> hosts_;

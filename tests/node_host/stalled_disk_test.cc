@@ -10,7 +10,10 @@
 namespace drumbeat::node_host {
 namespace {
 
-using StalledDiskTest = LocalHostsTest;
+class StalledDiskTest : public LocalHostsTest {
+ protected:
+  StalledDiskTest() { max_in_memory_log_bytes_ = 1u << 20; }
+};
 
 // S-15, P-08, B-16: a leader that waits for its disk sends no heartbeats, so it is replaced.
 TEST_F(StalledDiskTest, ALeaderThatCannotWriteIsReplaced) {
@@ -65,6 +68,39 @@ TEST_F(StalledDiskTest, AFollowerThatGoesOnDoesNotCountLateTicksAsSilence) {
     disturbed = after->term != before->term;
   }
   EXPECT_FALSE(disturbed) << "each time it campaigned";
+}
+
+// S-15: whoever waits for the disk is told in time, and what waits with it is bounded.
+TEST_F(StalledDiskTest, RequestsEndInTimeAndDoNotPileUp) {
+  const std::uint64_t leader = LeaderSeenBy(1);
+  ASSERT_TRUE(Propose(leader, "a").has_value());
+  Host& host = *hosts_[leader];
+  disks_[leader].Stall(true);
+  const milliseconds soon(100);
+  const milliseconds limit(10'000);
+  auto write = host.Propose(kShard, Session::NoOp(kShard), "b", soon);
+  auto read = host.Read(kShard, {}, soon);
+  const auto written = write.GetWithin(limit);
+  ASSERT_TRUE(written && !*written);
+  EXPECT_EQ(written->error().code, ErrorCode::kTimeout);
+  EXPECT_TRUE(read.GetWithin(limit).has_value());
+  auto transfer = host.RequestLeaderTransfer(kShard, ReplicaId(leader % 3 + 1), soon);
+  EXPECT_TRUE(transfer.GetWithin(limit).has_value());
+
+  int busy = 0;
+  const std::string command(10'000, 'c');
+  for (int i = 0; i < 1000; ++i) {
+    auto more = host.Propose(kShard, Session::NoOp(kShard), command, limit);
+    if (!more.done()) continue;
+    const Result<ApplyResult> refused = more.Get();
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, ErrorCode::kBusy);
+    ++busy;
+  }
+  EXPECT_GT(busy, 700);
+
+  disks_[leader].Stall(false);
+  EXPECT_TRUE(Eventually([&] { return Propose(leader, "d").has_value(); }));
 }
 
 }  // namespace
