@@ -79,6 +79,7 @@ void Core::LeaderElectionTimeout() {
   election_.elapsed = 0;
   rate_limiter_.Tick();
   transfer_.reset();
+  CheckPace();
   if (!options_.check_quorum) return;
   std::size_t heard = 0;
   for (MemberProgress& member : members_) {
@@ -170,6 +171,7 @@ void Core::BecomeLeader() {
   // Raft section 8: only an entry of its own term shows a leader what is committed.
   log_.Append(term_, Entry{});
   first_of_term_ = log_.last();
+  expected_ = log_.last();
   CountOwnLog();
   appends_due_ = true;
 }
@@ -230,6 +232,7 @@ void Core::SetMembers(const Membership& members) {
       // It counts as heard of until the next quorum check, or adding a member that is still
       // starting could cost the leader its quorum.
       updated.back().set_active(true);
+      updated.back().Lag();
     }
   };
   add(members.voters, MemberKind::kVoter);

@@ -25,6 +25,7 @@ namespace drumbeat::raft {
 ///   step.cc         what each role does with each message, and the rules of terms
 ///   election.cc     campaigns and votes
 ///   replication.cc  a leader's side of the log: proposals, appends, commit, snapshots
+///   witness.cc      how far a leader's witnesses may follow
 ///   following.cc    a follower's side of the log
 ///   reads.cc        confirmed reads
 ///   transfer.cc     handing leadership over
@@ -64,9 +65,9 @@ class Core {
     return std::tie(role_, term_, vote_, leader_, log_, replayed_, membership_, members_, voting_,
                     election_, silence_, heartbeat_elapsed_, report_elapsed_, reported_limited_,
                     quiescence_, rate_limiter_, tally_, transfer_, told_to_campaign_,
-                    first_of_term_, reads_, forwarded_reads_, appends_due_, read_heartbeats_due_,
-                    received_snapshot_, restoring_, out_, handed_, synced_commit_, durable_term_,
-                    announced_, complaint_);
+                    first_of_term_, expected_, reads_, forwarded_reads_, appends_due_,
+                    read_heartbeats_due_, received_snapshot_, restoring_, out_, handed_,
+                    synced_commit_, durable_term_, announced_, complaint_);
   }
 
  private:
@@ -166,9 +167,6 @@ class Core {
   void HandleAppendReply(Sender sender, const AppendReply& reply);
   void HandleHeartbeatReply(Sender sender, const HeartbeatReply& reply);
   void SendAppends();
-  Index EndFor(const MemberProgress& member) const;
-  Index EndForWitnesses(ReplicaId leaver) const;
-  ReplicaId LeavingVoter(Index change) const;
   void SendAppendsTo(MemberProgress& member);
   bool SendAppend(MemberProgress& member, Index end, std::uint64_t max_bytes);
   void SendSnapshotTo(MemberProgress& member);
@@ -184,6 +182,12 @@ class Core {
   void HandleInstallSnapshot(Sender sender, const InstallSnapshot& install);
   void Restore(const SnapshotRecord& snapshot);
   void Acknowledge(ReplicaId leader, Index index);
+
+  // -- witness.cc --------------------------------------------------------------------------------
+  Index EndFor(const MemberProgress& member) const;
+  Index EndForWitnesses(ReplicaId leaver) const;
+  ReplicaId LeavingVoter(Index change) const;
+  void CheckPace();
 
   // -- reads.cc ----------------------------------------------------------------------------------
   void AddRead(ReadContext context, ReplicaId from);
@@ -237,6 +241,7 @@ class Core {
   std::optional<Transfer> transfer_;  // of a leader
   bool told_to_campaign_ = false;     // of a follower: but it has yet to apply what is committed
   Index first_of_term_;               // a leader's first entry
+  Index expected_;                    // of a leader: the end of the log at the last check of paces
   ReadQueue reads_;                   // of a leader
   ForwardedReads forwarded_reads_;    // of a follower
   bool appends_due_ = false;          // of a leader: something to send may be there

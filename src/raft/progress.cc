@@ -12,6 +12,8 @@ void MemberProgress::Reset(Index last) {
   snapshot_ = Index{0};
   sent_commit_ = Index{0};
   active_ = false;
+  unanswered_ = 0;
+  lags_ = false;
   confirmed_read_ = 0;
   back_off_ = 1;
   Probe(last + 1);
@@ -21,6 +23,11 @@ void MemberProgress::SetOwnMatch(Index saved) {
   match_ = saved;
   next_ = saved + 1;
   active_ = true;
+}
+
+void MemberProgress::Heard() {
+  active_ = true;
+  unanswered_ = 0;
 }
 
 bool MemberProgress::MaySendEntries(const Inflight::Limits& limits) const {
@@ -97,6 +104,7 @@ void MemberProgress::HeartbeatAnswered(Index last) {
 }
 
 void MemberProgress::Unreachable() {
+  unanswered_ = kMissed;
   if (state_ == Progress::kReplicate) Probe(match_ + 1);
 }
 
@@ -104,6 +112,7 @@ void MemberProgress::BeginSnapshot(Index index) {
   state_ = Progress::kSnapshot;
   snapshot_ = index;
   nudge_ = false;
+  lags_ = true;
   inflight_.Clear();
 }
 

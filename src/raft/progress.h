@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <tuple>
 
@@ -35,6 +36,10 @@ class MemberProgress {
   Progress state() const { return state_; }
   bool active() const { return active_; }
   void set_active(bool active) { active_ = active; }
+  /// It answers, and the log reaches it about as fast as it grows.
+  bool in_step() const { return alive() && !lags_; }
+  /// It has answered one of the last heartbeats, and no connection to it broke since.
+  bool alive() const { return unanswered_ < kMissed; }
   /// Sequence of the newest read round that the member has confirmed.
   std::uint64_t confirmed_read() const { return confirmed_read_; }
   void ConfirmRead(std::uint64_t sequence) {
@@ -45,6 +50,13 @@ class MemberProgress {
   void Reset(Index last);
   /// The leader's own entry: it has `saved` durably.
   void SetOwnMatch(Index saved);
+
+  void Heard();
+  void HeartbeatSent() { unanswered_ = std::min(unanswered_ + 1, kMissed); }
+  /// `expected`: what it has had an election timeout to get.
+  void CheckPace(Index expected) { lags_ = match_ < expected; }
+  /// A newcomer has nothing yet.
+  void Lag() { lags_ = true; }
 
   /// Whether a message with entries may be sent now.
   bool MaySendEntries(const Inflight::Limits& limits) const;
@@ -69,10 +81,13 @@ class MemberProgress {
   /// All that it holds, to tell states apart.
   auto fields() const {
     return std::tie(id_, kind_, state_, match_, next_, snapshot_, sent_commit_, waiting_, nudge_,
-                    active_, back_off_, confirmed_read_, inflight_);
+                    active_, unanswered_, lags_, back_off_, confirmed_read_, inflight_);
   }
 
  private:
+  /// So many heartbeats without an answer are more than bad luck.
+  static constexpr int kMissed = 3;
+
   void Probe(Index next);
 
   ReplicaId id_;
@@ -85,6 +100,8 @@ class MemberProgress {
   bool waiting_ = false;  // in state probe: one is outstanding
   bool nudge_ = false;    // an empty message is due
   bool active_ = false;
+  int unanswered_ = 0;  // heartbeats in a row, up to kMissed
+  bool lags_ = false;
   std::uint64_t back_off_ = 1;  // how far the next unhelpful refusal moves `next` back
   std::uint64_t confirmed_read_ = 0;
   Inflight inflight_;

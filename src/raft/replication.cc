@@ -107,7 +107,7 @@ void Core::Drop(Entry&& entry, DropReason reason, Origin origin) {
 void Core::HandleAppendReply(Sender sender, const AppendReply& reply) {
   MemberProgress& member = *FindMember(sender.id);
   if (reply.index > log_.last()) return;  // nobody has what was never sent
-  member.set_active(true);
+  member.Heard();
   appends_due_ = true;
   if (reply.rejected) {
     member.Reject(reply.index, reply.hint);
@@ -120,7 +120,7 @@ void Core::HandleAppendReply(Sender sender, const AppendReply& reply) {
 
 void Core::HandleHeartbeatReply(Sender sender, const HeartbeatReply& reply) {
   MemberProgress& member = *FindMember(sender.id);
-  member.set_active(true);
+  member.Heard();
   member.HeartbeatAnswered(log_.last());
   appends_due_ = true;
   if (!reply.context || !member.voting()) return;
@@ -134,6 +134,7 @@ void Core::Unreachable(ReplicaId to) {
   if (to == leader_) WakeUp();
   if (role_ != Role::kLeader) return;
   if (MemberProgress* member = FindMember(to)) member->Unreachable();
+  appends_due_ |= !membership_.witnesses.empty();  // as in SendHeartbeats()
 }
 
 void Core::SnapshotStatus(ReplicaId to, bool failed) {
@@ -191,50 +192,6 @@ void Core::SendAppends() {
   for (MemberProgress& member : members_) {
     if (member.id() != options_.replica) SendAppendsTo(member);
   }
-}
-
-// A witness has no state to lead with, but its vote counts, and it refuses it to everybody who has
-// less of the log. So it gets only what so many voters hold durably that it and the other witnesses
-// would make a majority with them. What is not committed is then never on witnesses alone when the
-// leader goes for good, and the voters that stay can be elected.
-Index Core::EndFor(const MemberProgress& member) const {
-  if (member.kind() != MemberKind::kWitness) return log_.last();
-  const Index end = EndForWitnesses(ReplicaId{0});
-  const Index change = log_.last_unapplied_change();
-  if (!change || change > end) return end;
-  const ReplicaId leaver = LeavingVoter(change);
-  if (!leaver) return end;
-  // From the entry on that removes a voter, that holds without this voter, too: what it and the
-  // witnesses committed would else be nowhere when it is gone. So a leader leads on until those who
-  // stay can do without it (thesis 4.2.2).
-  return std::min(end, std::max(change - 1, EndForWitnesses(leaver)));
-}
-
-/// As if `leaver` (0: nobody) were no voter any more.
-Index Core::EndForWitnesses(ReplicaId leaver) const {
-  std::vector<Index> matches;
-  std::size_t witnesses = 0;
-  for (const MemberProgress& member : members_) {
-    if (member.kind() == MemberKind::kWitness) ++witnesses;
-    if (member.kind() != MemberKind::kVoter || member.id() == leaver) continue;
-    matches.push_back(member.match());
-  }
-  const std::size_t majority = QuorumSize(matches.size() + witnesses);
-  const std::size_t needed = majority > witnesses ? majority - witnesses : 1;
-  if (matches.empty()) return Index{0};
-  std::ranges::nth_element(matches, matches.begin() + static_cast<std::ptrdiff_t>(needed - 1),
-                           std::ranges::greater());
-  return matches[needed - 1];
-}
-
-/// The voter that `change`, which was not applied, removes; 0: none. The last voter stays.
-ReplicaId Core::LeavingVoter(Index change) const {
-  if (options_.read_change == nullptr || membership_.voters.size() < 2) return {};
-  const auto entries = log_.Read(change, 0);
-  if (!entries) return {};
-  const std::optional<ConfigChange> said = options_.read_change(entries->front());
-  if (!said || said->type != ConfigChangeType::kRemove) return {};
-  return membership_.voters.contains(said->replica) ? said->replica : ReplicaId{};
 }
 
 void Core::SendAppendsTo(MemberProgress& member) {
@@ -296,10 +253,13 @@ void Core::SendSnapshotTo(MemberProgress& member) {
 void Core::SendHeartbeats() {
   const ReadContext newest =
       HasCommittedInTerm() ? reads_.newest().value_or(ReadContext{}) : ReadContext{};
-  for (const MemberProgress& member : members_) {
+  for (MemberProgress& member : members_) {
     if (member.id() == options_.replica) continue;
     SendHeartbeat(member, member.voting() ? newest : ReadContext{});
+    member.HeartbeatSent();
   }
+  // Witnesses may get what only a voter lacks that does not answer any more.
+  appends_due_ |= !membership_.witnesses.empty();
 }
 
 // Never beyond what the member is known to have: Dragonboat's would end.

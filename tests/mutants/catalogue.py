@@ -363,9 +363,17 @@ MUTANTS = [
     Mutant(
         "witness-ahead-of-those-who-stay",
         "a witness may commit the removal of the one voter that has everything",
-        edit("raft/replication.cc",
+        edit("raft/witness.cc",
              "  return std::min(end, std::max(change - 1, EndForWitnesses(leaver)));",
              "  return end;"),
+        "raft: WitnessTest.*",
+    ),
+    Mutant(
+        "witness-ahead-of-other-voters",
+        "a witness gets what the leader alone of the voters holds",
+        edit("raft/witness.cc",
+             "  Index end = ReachedBy(matches, in_every_majority);",
+             "  Index end = ReachedBy(matches, 1);"),
         "raft: WitnessTest.*",
     ),
     Mutant(

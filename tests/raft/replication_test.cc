@@ -120,8 +120,8 @@ TEST(ReplicationTest, ACommitOfAWitnessCounts) {
   ASSERT_TRUE(shard.Elect(1));
   shard[2].Crash();
   shard.Propose(1, "secret");
+  shard.TickAll(4);
   EXPECT_EQ(shard[1].history().back(), "2/secret");
-  shard.TickAll(2);
   EXPECT_EQ(shard[3].history().back(), "2/metadata");
 }
 
@@ -198,10 +198,15 @@ TEST(ReplicationTest, AWitnessIsSentOnlyWhatIsSaved) {
   ASSERT_EQ(output.messages_now.size(), 1u);
   EXPECT_EQ(output.messages_now[0].to, ReplicaId{2});
   EXPECT_TRUE(Only<AppendEntries>(output.messages_after_save).empty());
+  const Status status = shard.raft(1).status();
+  shard.Deliver(
+      Make(2, 1, status.term.value(), AppendReply{.index = status.last_index, .hint = {}}));
+  EXPECT_EQ(shard.raft(1).committed(), status.committed);
   shard[1].Save(output);
   const auto later = Only<AppendEntries>(shard[1].Take().messages_now);
-  ASSERT_EQ(later.size(), 1u);
-  EXPECT_EQ(later[0].to, ReplicaId{3});
+  ASSERT_EQ(later.size(), 2u) << "2 is told that it is committed";
+  EXPECT_EQ(later[1].to, ReplicaId{3});
+  EXPECT_EQ(AsAppend(later[1]).entries.size(), 1u);
 }
 
 // What the leader and the witness alone held would be no majority, but would keep the witness from
