@@ -96,7 +96,7 @@ void Core::LeaderElectionTimeout() {
 bool Core::MaySleep() const {
   if (!leader_) return false;
   if (role_ != Role::kLeader) return true;
-  return log_.committed() == log_.last() && reads_.empty() && !transfer_;
+  return log_.committed() == log_.last() && reads_.empty() && !transfer_ && !removal_;
 }
 
 void Core::TellVotersOfSleep() {
@@ -172,6 +172,7 @@ void Core::BecomeLeader() {
   log_.Append(term_, Entry{});
   first_of_term_ = log_.last();
   expected_ = log_.last();
+  RenewRemoval();
   CountOwnLog();
   appends_due_ = true;
 }
@@ -182,6 +183,7 @@ void Core::ResetRole(Timers timers) {
   tally_.Reset();
   transfer_.reset();
   told_to_campaign_ = false;
+  if (!IsLeaving(options_.replica)) EndRemoval();
   rate_limiter_.ForgetReports();
   appends_due_ = false;
   read_heartbeats_due_ = false;

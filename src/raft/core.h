@@ -26,6 +26,7 @@ namespace drumbeat::raft {
 ///   election.cc     campaigns and votes
 ///   replication.cc  a leader's side of the log: proposals, appends, commit, snapshots
 ///   witness.cc      how far a leader's witnesses may follow
+///   removal.cc      a member is removed once those who stay know of it
 ///   following.cc    a follower's side of the log
 ///   reads.cc        confirmed reads
 ///   transfer.cc     handing leadership over
@@ -64,7 +65,7 @@ class Core {
   auto fields() const {
     return std::tie(role_, term_, vote_, leader_, log_, replayed_, membership_, members_, voting_,
                     election_, silence_, heartbeat_elapsed_, report_elapsed_, reported_limited_,
-                    quiescence_, rate_limiter_, tally_, transfer_, told_to_campaign_,
+                    quiescence_, rate_limiter_, tally_, transfer_, removal_, told_to_campaign_,
                     first_of_term_, expected_, reads_, forwarded_reads_, appends_due_,
                     read_heartbeats_due_, received_snapshot_, restoring_, out_, handed_,
                     synced_commit_, durable_term_, announced_, complaint_);
@@ -89,6 +90,14 @@ class Core {
     bool told = false;
 
     auto fields() const { return std::tie(target, told); }
+  };
+  /// Of a voting member: committed, but held back here. See removal.cc.
+  struct Removal {
+    Index change;
+    ReplicaId leaver;
+    Index notice;  // an entry that nobody has without knowing that the change is committed
+
+    auto fields() const { return std::tie(change, leaver, notice); }
   };
   enum class CampaignCause : std::uint8_t { kTimeout, kToldByLeader };
   enum class Timers : std::uint8_t { kRestart, kKeep };
@@ -186,8 +195,17 @@ class Core {
   // -- witness.cc --------------------------------------------------------------------------------
   Index EndFor(const MemberProgress& member) const;
   Index EndForWitnesses(ReplicaId leaver) const;
-  ReplicaId LeavingVoter(Index change) const;
   void CheckPace();
+
+  // -- removal.cc --------------------------------------------------------------------------------
+  ReplicaId Leaver(Index change) const;
+  bool IsLeaving(ReplicaId member) const { return removal_ && removal_->leaver == member; }
+  void HoldRemovalBack(Index before);
+  void RenewRemoval();
+  void EndKnownRemoval();
+  void OnRemovalTold(Index commit);
+  void EndRemoval();
+  Index CommitFor(ReplicaId member) const;
 
   // -- reads.cc ----------------------------------------------------------------------------------
   void AddRead(ReadContext context, ReplicaId from);
@@ -239,6 +257,7 @@ class Core {
 
   VoteTally tally_;                   // of a candidate or pre-candidate
   std::optional<Transfer> transfer_;  // of a leader
+  std::optional<Removal> removal_;    // of a leader, or of one that was and is to be removed
   bool told_to_campaign_ = false;     // of a follower: but it has yet to apply what is committed
   Index first_of_term_;               // a leader's first entry
   Index expected_;                    // of a leader: the end of the log at the last check of paces

@@ -8,11 +8,13 @@ namespace drumbeat::raft {
 // Raft section 5.2, with the condition that makes single-step changes safe although they take
 // effect when they are applied: a candidate's members are never two changes behind its log.
 // A change that is committed but not applied here would make them so once a leader has seen it
-// applied and appended the next one.
+// applied and appended the next one. The own removal that is held back is the last one in the log,
+// so it is one behind.
 bool Core::MayCampaign() const {
   const bool may_lead = role_ != Role::kNonVoting && role_ != Role::kWitness && IsVoter();
   return may_lead && role_ != Role::kLeader && !restoring_ && log_.applied() >= replayed_ &&
-         !log_.HasUnappliedChange(log_.committed()) && term_.value() + 1 < kCountLimit;
+         (!log_.HasUnappliedChange(log_.committed()) || log_.LacksHeldChangeOnly()) &&
+         term_.value() + 1 < kCountLimit;
 }
 
 void Core::Campaign(CampaignCause cause) {

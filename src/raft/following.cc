@@ -8,6 +8,7 @@ namespace drumbeat::raft {
 
 // Raft section 5.3, receiver rules 2 to 5.
 void Core::HandleAppendEntries(ReplicaId leader, AppendEntries& request) {
+  OnRemovalTold(request.commit);
   // Committed entries match by definition; a late message must not look below them.
   if (request.previous < log_.committed()) return Acknowledge(leader, log_.committed());
   if (!log_.Matches(request.previous, request.previous_term)) {
@@ -42,6 +43,7 @@ void Core::HandleHeartbeat(ReplicaId leader, const Heartbeat& heartbeat) {
                  " lost its data: remove it and add a new id";
     return;
   }
+  OnRemovalTold(heartbeat.commit);
   log_.CommitTo(heartbeat.commit);
   told_to_campaign_ = false;  // a leader that still wants it says so again, behind its heartbeat
   Send(leader, HeartbeatReply{.context = heartbeat.context});
@@ -54,6 +56,7 @@ void Core::HandleInstallSnapshot(Sender sender, const InstallSnapshot& install) 
   const bool known = sender.id == leader_ || FindMember(sender.id) != nullptr;
   if (!known && !membership_.voters.empty()) return;
   if (snapshot.witness && role_ != Role::kWitness) return;  // it holds no state
+  OnRemovalTold(snapshot.index);
   if (snapshot.index > log_.committed()) {
     StopStanding();
     if (log_.Matches(snapshot.index, snapshot.term)) {

@@ -150,6 +150,11 @@ bool Log::CommitTo(Index index) {
   return true;
 }
 
+void Log::HoldBack(Index index) {
+  DRUMBEAT_CHECK(index > handed_, "what was handed out cannot be held back");
+  held_ = index;
+}
+
 void Log::Restore(const SnapshotRecord& snapshot) {
   DRUMBEAT_CHECK(snapshot.index > committed_, "a restored snapshot is ahead of the log");
   window_.Clear();
@@ -157,6 +162,7 @@ void Log::Restore(const SnapshotRecord& snapshot) {
   changes_.clear();
   base_ = {.index = snapshot.index, .term = snapshot.term};
   committed_ = handed_ = saved_ = snapshot.index;
+  held_ = Index{0};
   to_save_ = snapshot.index + 1;
 }
 
@@ -203,9 +209,9 @@ std::vector<Entry> Log::TakeCommitted(std::uint64_t max_bytes) {
   const Index first = handed_ + 1;
   std::vector<Entry> entries;
   if (first > base_.index) {
-    CopyFromMemory(first, committed_ + 1, max_bytes, entries);
+    CopyFromMemory(first, due() + 1, max_bytes, entries);
   } else {
-    entries = ReadStored(first, std::min(base_.index, committed_) + 1, max_bytes);
+    entries = ReadStored(first, std::min(base_.index, due()) + 1, max_bytes);
   }
   Page page{.last = entries.back().index};
   for (const Entry& entry : entries) page.bytes += EntrySize(entry);

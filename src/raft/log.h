@@ -57,6 +57,10 @@ class Log {
   bool HasUnappliedChange(Index after, Index limit) const {
     return std::ranges::any_of(changes_, [&](Index at) { return at > after && at <= limit; });
   }
+  /// The one that is held back is the only one that is not applied.
+  bool LacksHeldChangeOnly() const {
+    return held_ && changes_.size() == 1 && changes_.front() == held_;
+  }
   /// The last one of all that have not been applied; 0: none.
   Index last_unapplied_change() const { return changes_.empty() ? Index{0} : changes_.back(); }
   /// Entries from `first` on, at least one, then as many as fit into `max_bytes`. Nothing when
@@ -82,6 +86,10 @@ class Log {
   /// The membership change at `index` has been applied or refused.
   void ChangeApplied(Index index);
 
+  /// What is committed is handed out only up to right before `index`, which was not yet.
+  void HoldBack(Index index);
+  void HoldNothingBack() { held_ = Index{0}; }
+
   // -- Output ------------------------------------------------------------------------------------
 
   bool HasUnsaved() const { return to_save_ <= last(); }
@@ -89,14 +97,14 @@ class Log {
   /// Whether committed entries wait to be handed out, and not too much was handed out but has not
   /// been applied: less than `max_bytes`.
   bool HasCommitted(std::uint64_t max_bytes) const {
-    return handed_ < committed_ && outstanding_bytes_ < max_bytes;
+    return handed_ < due() && outstanding_bytes_ < max_bytes;
   }
   /// The next ones, at least one, then as many as fit into `max_bytes`.
   std::vector<Entry> TakeCommitted(std::uint64_t max_bytes);
 
   /// All that it holds besides what is stored, to tell states apart.
   auto fields() const {
-    return std::tie(base_, window_, bytes_, saved_, to_save_, committed_, handed_, applied_,
+    return std::tie(base_, window_, bytes_, saved_, to_save_, committed_, held_, handed_, applied_,
                     changes_, pages_, outstanding_bytes_);
   }
 
@@ -115,6 +123,7 @@ class Log {
     auto fields() const { return std::tie(last, bytes); }
   };
 
+  Index due() const { return held_ ? held_ - 1 : committed_; }
   const Entry& InMemory(Index index) const { return window_[index - base_.index - 1]; }
   void CopyFromMemory(Index first, Index end, std::uint64_t max_bytes,
                       std::vector<Entry>& out) const;
@@ -131,6 +140,7 @@ class Log {
   Index saved_;
   Index to_save_;  // first that was not handed out for saving
   Index committed_;
+  Index held_;  // committed, but not to be handed out; 0: nothing is
   Index handed_;
   Index applied_;
   std::deque<Index> changes_;  // membership changes in the log that are not applied

@@ -37,7 +37,7 @@ Output Core::TakeOutput() {
 }
 
 HardState Core::CurrentHardState() const {
-  return {.term = term_, .vote = vote_, .commit = log_.committed()};
+  return {.term = term_, .vote = vote_, .commit = CommitFor(options_.replica)};
 }
 
 void Core::FillHardState(Output& out) {

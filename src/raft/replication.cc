@@ -114,7 +114,10 @@ void Core::HandleAppendReply(Sender sender, const AppendReply& reply) {
     return;
   }
   if (!member.Accept(reply.index)) return;
-  if (member.voting()) AdvanceCommit();
+  if (member.voting()) {
+    AdvanceCommit();
+    EndKnownRemoval();
+  }
   TellTransferTarget();
 }
 
@@ -162,6 +165,7 @@ void Core::CountOwnLog() {
   appends_due_ |= own.match() != log_.saved() && !membership_.witnesses.empty();
   own.SetOwnMatch(log_.saved());
   AdvanceCommit();
+  EndKnownRemoval();
 }
 
 void Core::AdvanceCommit() {
@@ -174,7 +178,9 @@ void Core::AdvanceCommit() {
   // Raft section 5.4.2: entries of older terms are committed only along with one of this term.
   if (index <= log_.committed() || log_.TermAt(index) != term_) return;
   const bool first = !HasCommittedInTerm();
+  const Index before = log_.committed();
   log_.CommitTo(index);
+  HoldRemovalBack(before);
   appends_due_ = true;
   if (first) {
     reads_.SetIndex(index);
@@ -202,7 +208,7 @@ void Core::SendAppendsTo(MemberProgress& member) {
          SendAppend(member, end, max_bytes)) {
     sent = true;
   }
-  if (!sent && member.OwesEmpty(log_.committed())) SendAppend(member, end, 0);
+  if (!sent && member.OwesEmpty(CommitFor(member.id()))) SendAppend(member, end, 0);
 }
 
 /// Entries up to `end`; `max_bytes` 0: none. Returns whether entries were sent.
@@ -223,6 +229,7 @@ bool Core::SendAppend(MemberProgress& member, Index end, std::uint64_t max_bytes
   // the term itself might be used again after a crash, or a removal might be told and forgotten.
   const bool early = !Alone() && durable_term_ == term_ &&
                      !log_.HasUnappliedChange(synced_commit_, log_.committed());
+  const Index commit = CommitFor(member.id());
   auto& messages = early ? out_.messages_now : out_.messages_after_save;
   messages.push_back({.shard = options_.shard,
                       .from = options_.replica,
@@ -230,9 +237,9 @@ bool Core::SendAppend(MemberProgress& member, Index end, std::uint64_t max_bytes
                       .term = term_,
                       .message = AppendEntries{.previous = previous,
                                                .previous_term = *previous_term,
-                                               .commit = log_.committed(),
+                                               .commit = commit,
                                                .entries = *std::move(entries)}});
-  member.Sent(last, bytes, log_.committed());
+  member.Sent(last, bytes, commit);
   return last > previous;
 }
 
@@ -265,7 +272,7 @@ void Core::SendHeartbeats() {
 // Never beyond what the member is known to have: Dragonboat's would end.
 void Core::SendHeartbeat(const MemberProgress& member, ReadContext context) {
   Send(member.id(),
-       Heartbeat{.commit = std::min(member.match(), log_.committed()), .context = context});
+       Heartbeat{.commit = std::min(member.match(), CommitFor(member.id())), .context = context});
 }
 
 }  // namespace drumbeat::raft

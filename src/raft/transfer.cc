@@ -42,6 +42,7 @@ ReplicaId Core::BestSuccessor(Index least) const {
 
 void Core::TellTransferTarget() {
   if (!transfer_ || transfer_->told) return;
+  if (removal_) return;  // nobody would tell who is removed any more
   if (FindMember(transfer_->target)->match() != log_.last()) return;
   transfer_->told = true;
   Send(transfer_->target, TimeoutNow{});

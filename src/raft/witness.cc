@@ -27,15 +27,15 @@ Index Core::EndFor(const MemberProgress& member) const {
   const Index end = EndForWitnesses(ReplicaId{0});
   const Index change = log_.last_unapplied_change();
   if (!change || change > end) return end;
-  const ReplicaId leaver = LeavingVoter(change);
+  const ReplicaId leaver = Leaver(change);
   if (!leaver) return end;
-  // From the entry on that removes a voter, that holds without this voter, too: what it and the
-  // witnesses committed would else be nowhere when it is gone. So a leader leads on until those who
-  // stay can do without it (thesis 4.2.2).
+  // From the entry on that removes somebody, that holds without this member, too: what a voter and
+  // the witnesses committed would else be nowhere when it is gone. So a leader leads on until those
+  // who stay can do without it (thesis 4.2.2).
   return std::min(end, std::max(change - 1, EndForWitnesses(leaver)));
 }
 
-/// As if `leaver` (0: nobody) were no voter any more.
+/// As if `leaver` (0: nobody) were no member any more.
 ///
 /// Best, so many voters hold an entry that every majority has one of them: whoever stays then has
 /// somebody whom no witness refuses. When fewer than those are in step, all of them do: more cannot
@@ -47,8 +47,9 @@ Index Core::EndForWitnesses(ReplicaId leaver) const {
   std::vector<Index> in_step;
   std::size_t witnesses = 0;
   for (const MemberProgress& member : members_) {
+    if (member.id() == leaver) continue;
     if (member.kind() == MemberKind::kWitness) ++witnesses;
-    if (member.kind() != MemberKind::kVoter || member.id() == leaver) continue;
+    if (member.kind() != MemberKind::kVoter) continue;
     matches.push_back(member.match());
     if (member.in_step()) in_step.push_back(member.match());
   }
@@ -62,16 +63,6 @@ Index Core::EndForWitnesses(ReplicaId leaver) const {
   // What all witnesses together could not commit with these, they need not have.
   const std::size_t helped = majority > witnesses ? majority - witnesses : 1;
   return std::min(end, ReachedBy(matches, helped));
-}
-
-/// The voter that `change`, which was not applied, removes; 0: none. The last voter stays.
-ReplicaId Core::LeavingVoter(Index change) const {
-  if (options_.read_change == nullptr || membership_.voters.size() < 2) return {};
-  const auto entries = log_.Read(change, 0);
-  if (!entries) return {};
-  const std::optional<ConfigChange> said = options_.read_change(entries->front());
-  if (!said || said->type != ConfigChangeType::kRemove) return {};
-  return membership_.voters.contains(said->replica) ? said->replica : ReplicaId{};
 }
 
 /// Once in an election timeout: who got by now what there was at the last check?

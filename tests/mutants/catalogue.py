@@ -151,7 +151,7 @@ MUTANTS = [
         "a replica stands for election while a committed change is not applied",
         edit("raft/election.cc",
              "!restoring_ && log_.applied() >= replayed_ &&\n"
-             "         !log_.HasUnappliedChange(log_.committed()) &&",
+             "         (!log_.HasUnappliedChange(log_.committed()) || log_.LacksHeldChangeOnly()) &&",
              "!restoring_ &&"),
         CORE, seeds=2000, number=12,
     ),
@@ -274,8 +274,8 @@ MUTANTS = [
         "heartbeat-beyond-match",
         "a heartbeat carries a commit index that its receiver may not have",
         edit("raft/replication.cc",
-             "Heartbeat{.commit = std::min(member.match(), log_.committed()),",
-             "Heartbeat{.commit = log_.committed(),"),
+             "Heartbeat{.commit = std::min(member.match(), CommitFor(member.id())),",
+             "Heartbeat{.commit = CommitFor(member.id()),"),
         CORE, seeds=20,
     ),
     Mutant(
@@ -367,6 +367,13 @@ MUTANTS = [
              "  return std::min(end, std::max(change - 1, EndForWitnesses(leaver)));",
              "  return end;"),
         "raft: WitnessTest.*",
+    ),
+    Mutant(
+        "remove-at-once",
+        "a removal is applied, and told to the removed, when only the leader knows of its commit",
+        edit("raft/removal.cc",
+             "  if (QuorumValue<Index>(staying) < removal_->notice) return;\n", ""),
+        "raft: *RemovalTest.*",
     ),
     Mutant(
         "witness-ahead-of-other-voters",

@@ -202,6 +202,18 @@ TEST(LogTest, CommittedEntriesComeInPagesAndOnce) {
   EXPECT_EQ(log.TakeCommitted(kAll).size(), 2u) << "from memory";
 }
 
+TEST(LogTest, WhatIsHeldBackIsNotHandedOut) {
+  const FakeDisk disk = DiskWith({1, 1, 1, 1});
+  Log log(disk, Index{0}, Index{0});
+  log.CommitTo(Index{4});
+  log.HoldBack(Index{3});
+  EXPECT_EQ(log.committed(), Index{4});
+  EXPECT_EQ(log.TakeCommitted(kAll).back().index, Index{2});
+  EXPECT_FALSE(log.HasCommitted(kAll));
+  log.HoldNothingBack();
+  EXPECT_EQ(log.TakeCommitted(kAll).back().index, Index{4});
+}
+
 TEST(LogTest, OnlyWhatWasHandedOutCanBeApplied) {
   const base::ReplicaScope scope(ShardId{1}, ReplicaId{1});
   FakeDisk disk = DiskWith({1, 1});

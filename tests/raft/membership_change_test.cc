@@ -239,7 +239,8 @@ TEST(MembershipChangeTest, ARemovalCommitsWhatWaitedForTheRemoved) {
   };
   shard.raft(1).Propose({Command("a")});
   shard.Settle();
-  EXPECT_EQ(shard[1].history().back(), "2/a");
+  EXPECT_EQ(shard[1].history().rbegin()[1], "2/a");
+  EXPECT_EQ(shard[1].history().back(), "2/") << "the notice of the removal";
 }
 
 // -- B-59: a candidate's members must not be two changes behind -----------------------------------

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <vector>
+
+#include "raft/core.h"
+
+// Thesis 4.2.2: a leader that is removed leads until those who stay can do without it.
+//
+// Changes take effect when they are applied, and whoever is removed stops then. Others who have
+// the entry, but do not know yet that it is committed, still count on its vote: the other one of
+// two for ever, and of four who become three any two. So when a leader has committed the removal of
+// a voting member, it neither applies it nor tells that member before a majority of those who stay
+// knows, durably. What shows that is one more entry: the message that brings it brings the commit
+// index of the removal, too, and who acknowledges it has saved both (Dragonboat's members as well).
+//
+// A leader that loses its leadership meanwhile applies the removal of somebody else as any follower
+// does. Its own it holds back, and has not saved that it is committed: it goes on as one that does
+// not know, votes and may lead again, until a leader tells it.
+//
+// Safety: the commit index was reached as always; it is used later than it might be, and to know
+// less of it is what any member may do at any time, after a crash for one.
+namespace drumbeat::raft {
+
+/// The voting member that `change`, which was not applied, removes; 0: none. The last voter stays.
+ReplicaId Core::Leaver(Index change) const {
+  if (options_.read_change == nullptr) return {};
+  const auto entries = log_.Read(change, 0);
+  if (!entries) return {};
+  const std::optional<ConfigChange> said = options_.read_change(entries->front());
+  if (!said || said->type != ConfigChangeType::kRemove) return {};
+  if (membership_.witnesses.contains(said->replica)) return said->replica;
+  const bool is_voter = membership_.voters.contains(said->replica);
+  return is_voter && membership_.voters.size() > 1 ? said->replica : ReplicaId{};
+}
+
+/// What is behind `before` was committed just now.
+void Core::HoldRemovalBack(Index before) {
+  const Index change = log_.last_unapplied_change();
+  if (change <= before || change > log_.committed()) return;
+  const ReplicaId leaver = Leaver(change);
+  if (!leaver) return;
+  log_.HoldBack(change);
+  log_.Append(term_, Entry{});
+  removal_ = Removal{.change = change, .leaver = leaver, .notice = log_.last()};
+}
+
+/// A new leader's first entry is a notice of the removal that it holds back itself.
+void Core::RenewRemoval() {
+  if (removal_) removal_->notice = first_of_term_;
+}
+
+void Core::EndKnownRemoval() {
+  if (!removal_ || role_ != Role::kLeader) return;
+  std::vector<Index> staying;
+  for (const MemberProgress& member : members_) {
+    if (member.voting() && !IsLeaving(member.id())) staying.push_back(member.match());
+  }
+  if (QuorumValue<Index>(staying) < removal_->notice) return;
+  EndRemoval();
+  appends_due_ = true;  // the leaver may know
+  TellTransferTarget();
+}
+
+/// By a leader that has committed up to `commit`.
+void Core::OnRemovalTold(Index commit) {
+  if (removal_ && commit >= removal_->change) EndRemoval();
+}
+
+void Core::EndRemoval() {
+  removal_.reset();
+  log_.HoldNothingBack();
+}
+
+/// What a leader tells `member`.
+Index Core::CommitFor(ReplicaId member) const {
+  if (!IsLeaving(member)) return log_.committed();
+  return std::min(log_.committed(), removal_->change - 1);
+}
+
+}  // namespace drumbeat::raft

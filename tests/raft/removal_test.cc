@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdint>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "raft/test_shard.h"
+
+// Who is removed stops, so it is to hear of it when those who stay can do without it.
+namespace drumbeat::raft::testing {
+namespace {
+
+std::string Removal(std::uint64_t id) { return "remove " + std::to_string(id); }
+
+bool KnowsOfItsRemoval(TestShard& shard, std::uint64_t id) {
+  return shard[id].members().removed.contains(ReplicaId(id));
+}
+
+/// Loses every message by which `to` would learn that more than `index` is committed.
+auto HidesCommitsBehind(Index index, std::uint64_t to) {
+  return [=](const Envelope& e) {
+    const auto* append = std::get_if<AppendEntries>(&e.message);
+    const auto* heartbeat = std::get_if<Heartbeat>(&e.message);
+    const Index commit = append != nullptr      ? append->commit
+                         : heartbeat != nullptr ? heartbeat->commit
+                                                : Index{0};
+    return e.to != ReplicaId(to) || commit <= index;
+  };
+}
+
+/// Runs `shard` until `messages` were delivered; those that are then under way are lost.
+/// Returns whether there were so many.
+bool RunUntilLost(TestShard& shard, int messages) {
+  bool busy = true;
+  while (busy) {
+    busy = false;
+    for (const auto& [id, replica] : shard.replicas()) {
+      while (replica->running() && replica->raft().HasOutput()) shard.Run(id);
+    }
+    if (shard.network.empty()) return false;
+    if (messages-- == 0) break;
+    shard.DeliverNext();
+    busy = true;
+  }
+  shard.network.clear();
+  return true;
+}
+
+// However far the news of it has come, when the removed one stops and another member dies, those
+// who are left go on, as they would in a group that never had it.
+TEST(RemovalTest, WhoStaysNeedsNoVoteOfTheRemoved) {
+  for (const std::uint64_t voters : {2u, 3u, 4u, 5u}) {
+    for (const std::uint64_t leaver : {std::uint64_t{1}, voters}) {
+      for (std::uint64_t dies = 0; dies <= voters; ++dies) {
+        if (dies == leaver || (dies != 0 && voters < 4)) continue;
+        for (std::uint64_t lags = 0; lags <= voters; ++lags) {
+          if (lags == 1 || lags == leaver || lags == dies || (lags != 0 && voters < 4)) continue;
+          bool more = true;
+          for (int messages = 0; more; ++messages) {
+            TestShard shard(voters);
+            ASSERT_TRUE(shard.Elect(1));
+            if (lags != 0) shard.Isolate(lags);
+            shard.raft(1).Propose({Change(Removal(leaver))});
+            more = RunUntilLost(shard, messages);
+            if (KnowsOfItsRemoval(shard, leaver)) shard[leaver].Crash();
+            if (dies != 0) shard[dies].Crash();
+            shard.Heal();
+            ASSERT_NE(shard.WaitForLeader(), 0u)
+                << voters << " voters, " << leaver << " is removed, " << dies << " dies, " << lags
+                << " lags, lost after " << messages << " messages";
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(RemovalTest, ALeaderStaysUntilTheOtherOneKnows) {
+  TestShard shard(2);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.filter = HidesCommitsBehind(shard.raft(1).committed(), 2);
+  shard.Change(1, "remove 1");
+  shard.TickAll(5);
+  EXPECT_EQ(shard.raft(1).role(), Role::kLeader);
+  EXPECT_FALSE(KnowsOfItsRemoval(shard, 1));
+  shard.filter = nullptr;
+  shard.TickAll(2);
+  EXPECT_TRUE(KnowsOfItsRemoval(shard, 1));
+  EXPECT_EQ(shard.Leader(), 2u);
+}
+
+TEST(RemovalTest, AMemberIsToldWhenAMajorityOfThoseWhoStayKnows) {
+  for (const Membership& members : {Members({1, 2, 3}), Members({1, 2}, {}, {3})}) {
+    TestShard shard(members);
+    ASSERT_TRUE(shard.Elect(1));
+    shard.TickAll(2);
+    shard.filter = HidesCommitsBehind(shard.raft(1).committed(), 2);
+    shard.Change(1, "remove 3");
+    shard.TickAll(3);
+    EXPECT_FALSE(KnowsOfItsRemoval(shard, 3));
+    EXPECT_EQ(shard[1].applied(), shard[3].applied()) << "nor is it applied anywhere else";
+    shard.filter = nullptr;
+    shard.TickAll(2);
+    EXPECT_TRUE(KnowsOfItsRemoval(shard, 3));
+    EXPECT_TRUE(shard[1].members().removed.contains(ReplicaId{3}));
+  }
+}
+
+/// The leader of two has committed its own removal, and the other one does not know.
+class OwnRemovalTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(shard_.Elect(1));
+    before_ = shard_.raft(1).committed();
+    shard_.filter = HidesCommitsBehind(before_, 2);
+    shard_.Change(1, "remove 1");
+    ASSERT_GT(shard_.raft(1).committed(), before_);
+    ASSERT_EQ(shard_[1].applied(), before_);
+  }
+  void ExpectThatTheOtherOneIsAlone() {
+    ASSERT_NE(shard_.WaitForLeader(), 0u);
+    shard_.TickAll(2);
+    EXPECT_EQ(shard_.Leader(), 2u);
+    EXPECT_TRUE(KnowsOfItsRemoval(shard_, 1));
+    shard_[1].Crash();
+    shard_.Propose(2, "alone");
+    EXPECT_EQ(shard_[2].history().back().substr(2), "alone");
+  }
+
+  TestShard shard_{2};
+  Index before_;
+};
+
+TEST_F(OwnRemovalTest, ACrashForgetsIt) {
+  shard_[1].Crash(false);
+  EXPECT_EQ(shard_[1].disk().hard_state().commit, before_);
+  shard_.filter = nullptr;
+  shard_[1].Start();
+  ExpectThatTheOtherOneIsAlone();
+}
+
+// It has the longer log, so only it can be elected.
+TEST_F(OwnRemovalTest, WithoutItsLeadershipItMayLeadAgain) {
+  shard_.Isolate(1);
+  shard_.TickAll(40);
+  EXPECT_NE(shard_.raft(1).role(), Role::kLeader);
+  EXPECT_EQ(shard_[1].applied(), before_);
+  shard_.filter = nullptr;
+  shard_.Heal();
+  ExpectThatTheOtherOneIsAlone();
+}
+
+// Three, as the other one of two could not lead without it.
+TEST(RemovalTest, AnotherLeaderTellsAFormerOne) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  const Index before = shard.raft(1).committed();
+  const auto hides_from_2 = HidesCommitsBehind(before, 2);
+  const auto hides_from_3 = HidesCommitsBehind(before, 3);
+  shard.filter = [=](const Envelope& e) { return hides_from_2(e) && hides_from_3(e); };
+  shard.Change(1, "remove 1");
+  shard.Isolate(1);
+  // The others have it in their logs, but cannot commit it for now.
+  shard.filter = [](const Envelope& e) {
+    return !std::holds_alternative<AppendEntries>(e.message);
+  };
+  shard.TickAll(40);
+  ASSERT_GT(shard.Leader(), 0u);
+  EXPECT_NE(shard.raft(1).role(), Role::kLeader);
+  EXPECT_EQ(shard[1].applied(), before);
+  shard.Heal();
+  shard.filter = nullptr;
+  shard.TickAll(60);
+  EXPECT_GT(shard.Leader(), 1u);
+  EXPECT_TRUE(KnowsOfItsRemoval(shard, 1));
+  EXPECT_FALSE(shard[shard.Leader()].members().voters.contains(ReplicaId{1}));
+}
+
+// Who took over with the removal applied would not tell the removed one.
+TEST(RemovalTest, ATransferWaitsForIt) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.filter = HidesCommitsBehind(shard.raft(1).committed(), 3);
+  shard.Change(1, "remove 1");
+  shard.raft(1).TransferLeadership(ReplicaId{2});
+  shard.Settle();
+  EXPECT_EQ(shard.Leader(), 1u);
+  shard.filter = nullptr;
+  shard.TickAll(2);
+  EXPECT_GT(shard.Leader(), 1u);
+  EXPECT_TRUE(KnowsOfItsRemoval(shard, 1));
+}
+
+TEST(RemovalTest, AFormerLeaderAppliesTheRemovalOfAnother) {
+  TestShard shard(2);
+  ASSERT_TRUE(shard.Elect(1));
+  const Index before = shard.raft(1).committed();
+  shard.raft(1).Propose({Change("remove 2")});
+  shard.Run(1);
+  shard.DeliverNext();
+  shard.Run(2);
+  shard.DeliverNext();
+  ASSERT_GT(shard.raft(1).committed(), before);
+  // Its notice is not saved yet.
+  shard.raft(1).Step(Make(2, 1, shard.raft(1).term().value() + 1, NoOp{}));
+  ASSERT_EQ(shard.raft(1).role(), Role::kFollower);
+  shard.network.clear();
+  shard.Isolate(1);
+  shard.TickAll(30);
+  EXPECT_TRUE(shard[1].members().removed.contains(ReplicaId{2}));
+  EXPECT_EQ(shard.raft(1).role(), Role::kLeader) << "alone";
+}
+
+}  // namespace
+}  // namespace drumbeat::raft::testing
