@@ -98,7 +98,7 @@ struct TransportLimits {
   /// Incoming connections at once, and at most half of the descriptors that the process may have
   /// (its soft RLIMIT_NOFILE as the host opens; the log store keeps a quarter of them open at most,
   /// but never more than 512). Beyond it, one is closed: of those that never sent a frame, else of
-  /// all, the one idle for longest.
+  /// those from the machine with most, the one idle for longest.
   std::size_t max_connections = 1024;
   /// The largest frame accepted, in bytes. Peers batch up to 64 MiB and one entry more.
   std::size_t max_frame_bytes = 160u << 20;

@@ -58,6 +58,8 @@ class Connection {
 
   /// The other side's address, for people.
   std::string remote() const { return remote_; }
+  /// The machine that it came from: the address without its port.
+  std::string source() const { return remote_.substr(0, remote_.rfind(':')); }
 
  private:
   Tcp::socket socket_;

@@ -74,13 +74,15 @@ void TcpAcceptor::Pause(std::size_t index, const AsioError& error) {
 }
 
 void TcpAcceptor::CloseWorst(bool only_shaking_hands) {
+  std::map<std::string, std::ptrdiff_t> crowds;
+  for (const auto& [key, connection] : connections_) ++crowds[connection->source()];
+  const auto rank = [&crowds](const TcpIncoming& connection) {
+    return std::tuple(connection.worth(), -crowds[connection.source()], connection.last_used());
+  };
   std::shared_ptr<TcpIncoming> worst;
   for (const auto& [key, connection] : connections_) {
     if (only_shaking_hands && !connection->shaking_hands()) continue;
-    if (worst == nullptr || std::tuple(connection->worth(), connection->last_used()) <
-                                std::tuple(worst->worth(), worst->last_used())) {
-      worst = connection;
-    }
+    if (worst == nullptr || rank(*connection) < rank(*worst)) worst = connection;
   }
   if (worst == nullptr) return;
   connections_.erase(worst.get());

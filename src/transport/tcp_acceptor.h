@@ -10,8 +10,10 @@
 
 namespace drumbeat::transport {
 
-/// Accepts connections and keeps their number bounded: the least worthy, oldest one makes room for
-/// a new one. Belongs to the I/O thread.
+/// Accepts connections and keeps their number bounded. Whoever never brought a frame of our
+/// deployment makes room first, then whoever comes from where most come from, then who was silent
+/// for longest: so one machine cannot take the places of the others, and many hosts on one machine
+/// share them as if there were no such rule. Belongs to the I/O thread.
 class TcpAcceptor {
  public:
   TcpAcceptor(TcpContext& context, std::vector<Tcp::acceptor> acceptors);

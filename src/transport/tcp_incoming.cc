@@ -62,7 +62,7 @@ void TcpIncoming::Close() {
 
 TcpIncoming::Worth TcpIncoming::worth() const {
   if (chunk_under_way_) return Worth::kBusy;
-  return incoming_.frames() == 0 ? Worth::kStranger : Worth::kPeer;
+  return known_ ? Worth::kPeer : Worth::kStranger;
 }
 
 void TcpIncoming::Handshake() {
@@ -138,7 +138,6 @@ bool TcpIncoming::Handle(Arrival arrival, std::string_view rest) {
     case Arrival::Kind::kBroken: WarnAndReset(arrival.reason); return false;
     case Arrival::Kind::kFrame: break;
   }
-  last_used_ = context_.Now();
   if (arrival.method == codec::FrameMethod::kMessageBatch) return HandleBatch(arrival.payload);
   HandleChunk(arrival.payload, rest);
   return false;
@@ -156,6 +155,8 @@ bool TcpIncoming::HandleBatch(const base::Bytes& payload) {
                                  connection_->remote() + "): " + foreign);
     return true;
   }
+  known_ = true;
+  last_used_ = context_.Now();
   if (incoming_.frames() == 1 && !context_.stopping) context_.heard_from(batch->source_address);
   if (batch->refused > 0) {
     WarnOfStranger(context_, "dropped " + std::to_string(batch->refused) +
@@ -173,6 +174,8 @@ void TcpIncoming::HandleChunk(const base::Bytes& payload, std::string_view rest)
   if (!chunk) return WarnAndReset(std::string(chunk.error().text()));
   const std::string foreign = WhyForeign(context_, chunk->deployment_id, chunk->bin_version);
   if (!foreign.empty()) return WarnAndReset("refused a snapshot: " + foreign);
+  known_ = true;
+  last_used_ = context_.Now();
   ReceiveBudget& budget = context_.receive_budget;
   if (budget.used + payload.size() > budget.limit) {
     return WarnAndReset("refused a snapshot: too many pieces of snapshots wait");

@@ -34,8 +34,9 @@ class TcpIncoming : public std::enable_shared_from_this<TcpIncoming> {
   void Close();
 
   Worth worth() const;
+  std::string source() const { return connection_->source(); }
   bool shaking_hands() const { return shaking_hands_; }
-  /// When it was accepted or last brought a frame.
+  /// When it was accepted or last brought a frame of our deployment.
   Time last_used() const { return last_used_; }
 
  private:
@@ -64,6 +65,8 @@ class TcpIncoming : public std::enable_shared_from_this<TcpIncoming> {
   IncomingConnection incoming_;
   Time last_used_;
   bool shaking_hands_ = false;
+  /// Brought a frame of our deployment.
+  bool known_ = false;
 
   /// A chunk is with the handler; `rest_` came behind it.
   bool chunk_under_way_ = false;

@@ -49,6 +49,67 @@ TEST(TcpAcceptorTest, StrangersMakeRoomForHonestPeers) {
   ASSERT_TRUE(host.handler.WaitForMessages(3));
 }
 
+/// A connection to `address` that comes from `digit` in 127.0.0.x.
+RawPeer From(std::uint32_t digit, const std::string& address) {
+  RawPeer peer(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_addr.s_addr = htonl((127u << 24) + digit);
+  EXPECT_EQ(::bind(peer.descriptor(), reinterpret_cast<const sockaddr*>(&name), sizeof(name)), 0);
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  name.sin_port =
+      htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  EXPECT_EQ(::connect(peer.descriptor(), reinterpret_cast<const sockaddr*>(&name), sizeof(name)),
+            0);
+  return peer;
+}
+
+TEST(TcpAcceptorTest, OneMachineDoesNotTakeThePlacesOfOthers) {
+  TcpOptions options;
+  options.max_connections = 20;
+  TestHost host(options);
+  ASSERT_TRUE(host.Start());
+  std::uint64_t sent = 0;
+  std::vector<RawPeer> honest;
+  for (std::uint32_t machine = 2; machine <= 4; ++machine) {
+    honest.push_back(From(machine, host.address()));
+    ASSERT_TRUE(honest.back().Write(HeartbeatFrame(1)));
+    ASSERT_TRUE(host.handler.WaitForMessages(++sent));
+  }
+  // What it says looks as good as theirs, and it spoke last.
+  std::vector<RawPeer> crowd;
+  for (int i = 0; i < 100; ++i) {
+    crowd.push_back(From(1, host.address()));
+    ASSERT_TRUE(crowd.back().Write(HeartbeatFrame(1)));
+    ASSERT_TRUE(host.handler.WaitForMessages(++sent));
+  }
+  EXPECT_TRUE(crowd.front().WaitForEnd(seconds(10)));
+  for (RawPeer& peer : honest) {
+    ASSERT_TRUE(peer.Write(HeartbeatFrame(2)));
+    ASSERT_TRUE(host.handler.WaitForMessages(++sent));
+  }
+}
+
+TEST(TcpAcceptorTest, WhoSpeaksForAnotherDeploymentIsAStranger) {
+  TcpOptions options;
+  options.max_connections = 20;
+  TestHost host(options);
+  ASSERT_TRUE(host.Start());
+  RawPeer honest = RawPeer::To(host.address());
+  ASSERT_TRUE(honest.Write(HeartbeatFrame(1)));
+  ASSERT_TRUE(host.handler.WaitForMessages(1));
+  const std::string foreign =
+      FrameOf(codec::FrameMethod::kMessageBatch, BatchOf({HeartbeatOf(128, 1)}, 9));
+  std::vector<RawPeer> others;
+  for (int i = 0; i < 60; ++i) {
+    others.push_back(RawPeer::To(host.address()));
+    ASSERT_TRUE(others.back().Write(foreign));
+  }
+  for (std::size_t i = 0; i < 40; ++i) EXPECT_TRUE(others[i].WaitForEnd(seconds(10))) << i;
+  ASSERT_TRUE(honest.Write(HeartbeatFrame(2)));
+  EXPECT_TRUE(host.handler.WaitForMessages(2));
+}
+
 TEST(TcpAcceptorTest, AnIdleConnectionCostsLittleMemory) {
   constexpr std::size_t kConnections = 400;
   rlimit files{};
