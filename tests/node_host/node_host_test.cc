@@ -94,8 +94,46 @@ TEST(NodeHostTest, AReplicaJoinsThroughASnapshotAfterTheLogWasCut) {
   ASSERT_TRUE(cluster.Start(4, true).has_value());
   EXPECT_TRUE(cluster.WaitForText(4, expected));
   EXPECT_TRUE(cluster.Host(4).log->Has("recovered from snapshot"));
+  EXPECT_TRUE(cluster.Host(4).log->Has("received snapshot of [00128:00004] at index "));
+  // Whoever sent it says so when the end was confirmed.
+  EXPECT_TRUE(Eventually([&] {
+    for (std::uint64_t id = 1; id <= 3; ++id) {
+      if (cluster.Host(id).log->Has("sent snapshot of [00128:0000" + std::to_string(id) +
+                                    "] at index ")) {
+        return true;
+      }
+    }
+    return false;
+  }));
   ASSERT_TRUE(cluster.Propose(4, "z").has_value());
   EXPECT_TRUE(cluster.WaitForText(1, expected + "z"));
+}
+
+// M-09: a second process as the same member, elsewhere and with a folder of its own.
+TEST(NodeHostTest, AMembersDoubleElsewhereIsNotHeard) {
+  TestCluster cluster(4);
+  cluster.Found(3);
+  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  ASSERT_TRUE(cluster.WaitForText(3, "a"));
+  StartOptions options;
+  options.initial_members = cluster.Founders();
+  options.initial_members[ReplicaId(3)] = cluster.Host(4).address;
+  const auto started = cluster.At(4).StartReplica(
+      options, [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); },
+      cluster.Config(3));
+  ASSERT_TRUE(started.has_value()) << started.error().text();
+  const std::string warning = "dropped a message in the name of [00128:00003] from " +
+                              cluster.Host(4).address + ", which is not that member's address";
+  EXPECT_TRUE(Eventually(
+      [&] { return cluster.Host(1).log->Has(warning) && cluster.Host(2).log->Has(warning); }));
+  // The members go on, the real third one too, and the double got nothing.
+  std::string expected = "a";
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    ASSERT_TRUE(cluster.Propose(id, "b").has_value());
+    expected += "b";
+  }
+  for (std::uint64_t id = 1; id <= 3; ++id) EXPECT_TRUE(cluster.WaitForText(id, expected)) << id;
+  EXPECT_EQ(cluster.Text(4), "");
 }
 
 TEST(NodeHostTest, MembershipRulesRefuseWithAReason) {
