@@ -2,6 +2,10 @@
 #include "transport/tcp_acceptor.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -80,9 +84,13 @@ void TcpAcceptor::CloseWorst(bool only_shaking_hands) {
     return std::tuple(connection.worth(), -crowds[connection.source()], connection.last_used());
   };
   std::shared_ptr<TcpIncoming> worst;
+  std::optional<decltype(rank(*worst))> lowest;
   for (const auto& [key, connection] : connections_) {
     if (only_shaking_hands && !connection->shaking_hands()) continue;
-    if (worst == nullptr || rank(*connection) < rank(*worst)) worst = connection;
+    const auto its = rank(*connection);
+    if (lowest && *lowest <= its) continue;
+    lowest = its;
+    worst = connection;
   }
   if (worst == nullptr) return;
   connections_.erase(worst.get());
