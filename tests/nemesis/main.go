@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -75,6 +76,7 @@ func main() {
 
 func skip(why error) {
 	fmt.Printf("\n*** nemesis: SKIPPED, nothing was tested: %v ***\n\n", why)
+	fmt.Printf("0 passed, 0 failed, all skipped: %v\n", why)
 	os.Exit(skipped)
 }
 
@@ -105,5 +107,7 @@ func nemesis(o options) int {
 	if !o.keep {
 		os.RemoveAll(r.dir)
 	}
+	_, faults := r.figures.list("fault:")
+	fmt.Printf("1 passed, 0 failed: %s under %d faults\n", filepath.Base(r.program), faults)
 	return 0
 }
