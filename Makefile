@@ -16,11 +16,12 @@ GATE_PACKAGES := clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev iprou
 # One-line recipes below: configure a build folder; build in it; test it.
 cmake = cmake -G Ninja -S . -B $(1) $(2) >/dev/null
 ninja = ninja -j$(JOBS) -C $(1) $(2)
-ctest = ctest --test-dir $(1) -j$(JOBS) --output-on-failure --no-tests=error $(CTEST_FLAGS) $(2)
+ctest = ctest --test-dir $(1) -j$(JOBS) --output-on-failure --no-tests=error $(CTEST_FLAGS) \
+  $(if $(SKIP_LABELS),-LE '$(SKIP_LABELS)')
 
 SOURCES = $(shell find include src tests -name '*.h' -o -name '*.cc')
-# Long runs of their own, not part of `make test`.
-LONG_TESTS := interop|fuzz|bench|long
+# Labels of tests to leave out, as a regular expression: each test has that of its folder.
+SKIP_LABELS ?=
 
 .DEFAULT_GOAL := all
 .PHONY: help deps build-deps all helloworld run test check format tidy fix asan tsan install clean
@@ -64,7 +65,7 @@ run: build-deps helloworld ## Run a three-replica group in this terminal.
 	@python3 src/examples/helloworld/run_three.py ./example-helloworld
 
 test: build-deps all ## Build and run the tests.
-	@$(call ctest,$(BUILD),-LE '$(LONG_TESTS)')
+	@$(call ctest,$(BUILD))
 
 check: deps format tidy test asan tsan ## The gate; writes nothing to the sources.
 
@@ -82,13 +83,13 @@ fix: | deps ## Format the sources.
 asan: build-deps ## Run the tests with the address and undefined-behaviour sanitizers.
 	@$(call cmake,build-asan,-DDRUMBEAT_SANITIZE=address$(comma)undefined)
 	@$(call ninja,build-asan)
-	@$(call ctest,build-asan,-LE '$(LONG_TESTS)')
+	@$(call ctest,build-asan)
 
 tsan: build-deps ## Run the tests with the thread sanitizer.
 	@$(call cmake,build-tsan,-DDRUMBEAT_SANITIZE=thread)
 	@$(call ninja,build-tsan)
 	@TSAN_OPTIONS='ignore_noninstrumented_modules=1 suppressions=$(CURDIR)/tests/tsan.supp' \
-	  $(call ctest,build-tsan,-LE '$(LONG_TESTS)')
+	  $(call ctest,build-tsan)
 
 comma := ,
 

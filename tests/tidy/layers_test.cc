@@ -67,6 +67,11 @@ std::string Without(std::string_view text, std::string_view prefix, std::string_
   return std::string(text);
 }
 
+bool IsOfNodeHost(const std::string& name) {
+  return SourceTree().contains("src/node_host/" + name + ".h") ||
+         SourceTree().contains("src/node_host/" + name + ".cc");
+}
+
 TEST(LayersTest, TheTableNamesEveryFolder) {
   const auto layers = LayersOfTheTable();
   for (const auto& [path, file] : SourceTree()) {
@@ -77,6 +82,24 @@ TEST(LayersTest, TheTableNamesEveryFolder) {
   EXPECT_EQ(layers.at("base"), Names());
   EXPECT_EQ(layers.at("raft"), Names{"base"});
   EXPECT_TRUE(layers.at("node_host").contains("transport"));
+}
+
+TEST(LayersTest, TheTableNamesOnlyFoldersThatAreThere) {
+  Names folders;
+  for (const auto& [path, file] : SourceTree()) folders.insert(file.Layer());
+  for (const auto& [layer, ignored] : LayersOfTheTable()) {
+    // The table of the node host's files is one of these, too.
+    EXPECT_TRUE(folders.contains(layer) || IsOfNodeHost(layer)) << layer;
+  }
+}
+
+TEST(LayersTest, TheReadmeNamesEveryFileOfTheNodeHost) {
+  const std::string& text = SourceTree().at("src/README.md").text;
+  for (const auto& [path, file] : SourceTree()) {
+    if (!file.IsCpp() || !path.starts_with("src/node_host/")) continue;
+    const std::string name = Without(path, "src/node_host/", path.substr(path.rfind('.')));
+    EXPECT_NE(text.find("`" + name + "`"), std::string::npos) << name;
+  }
 }
 
 TEST(LayersTest, IncludesFollowTheTable) {
