@@ -40,7 +40,8 @@ struct CellReport {
 /// A table in Markdown, for people.
 void PrintTable(std::ostream& out, const std::vector<CellReport>& cells);
 /// One line for each cell of which something is promised, with `scale` times that; whether all
-/// reach it. The median counts, or the best round where the yardstick was unsteady.
+/// reach it. The median counts; where the yardstick was unsteady the best round, and three quarters
+/// do.
 bool PrintVerdict(std::ostream& out, const std::vector<CellReport>& cells, double scale);
 /// One line of JSON for each cell and system.
 void PrintJson(std::ostream& out, const std::vector<CellReport>& cells, const std::string& machine,
