@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Two thirds of the time the nodes are interop_node, one third example-helloworld. MINUTES: of faults; POWER_CUTS: so many power cuts of all three replicas instead; SEED repeats a
-# schedule of faults; NEMESIS: more options of the program, such as NEMESIS='-v -only kill,isolate'.
+# Two thirds of the time the nodes are interop_node, one third example-helloworld. MINUTES: of faults;
+# POWER_CUTS: so many power cuts of all three replicas instead; SEED repeats a schedule of faults;
+# NEMESIS: more options of the program, such as NEMESIS='-v -only kill,isolate'.
 POWER_CUTS ?=
 NEMESIS ?=
 # Other targets have another default.
