@@ -47,7 +47,8 @@ class EventListener {
   virtual void LeaderChanged(const ReplicaRef& /*replica*/, const LeaderInfo& /*leader*/) {}
   /// The replica has loaded its state and takes part.
   virtual void ReplicaReady(const ReplicaRef& /*replica*/) {}
-  /// The replica has stopped and everything of it was released.
+  /// The replica has stopped and everything of it was released. After StopShard it may be started
+  /// again; one that failed or was removed stays until StopShard, for its calls to say why.
   virtual void ReplicaStopped(const ReplicaRef& /*replica*/) {}
   /// The replica applied its own removal and stops.
   virtual void ReplicaRemoved(const ReplicaRef& /*replica*/) {}

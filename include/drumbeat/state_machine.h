@@ -29,7 +29,8 @@ struct UpdateEntry {
 /// share, with each other and among themselves, but never with those three.
 /// Errors and exceptions: what a callback throws or returns as an error stops this replica (it is
 /// told to the EventListener), not the process and no other replica. A refusal that is part of the
-/// application belongs into the ApplyResult.
+/// application belongs into the ApplyResult. An error that Lookup returns is its answer and stops
+/// nothing; what it throws does.
 /// Callbacks must not call the NodeHost's blocking functions.
 class StateMachine {
  public:
@@ -38,7 +39,8 @@ class StateMachine {
   /// Applies one command. Indexes rise strictly; gaps are normal.
   virtual Result<ApplyResult> Update(const UpdateEntry& entry) = 0;
 
-  /// Answers `query` from the present state without changing it.
+  /// Answers `query` from the present state without changing it. Return an error for a query that
+  /// makes no sense: one that throws stops each replica that it is put to.
   virtual Result<std::any> Lookup(const std::any& query) const = 0;
 
   /// Writes the whole state. Updates wait until it returns. `stop` is set when the replica stops;

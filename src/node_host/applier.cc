@@ -2,6 +2,7 @@
 #include "node_host/applier.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -14,6 +15,9 @@ namespace {
 
 using state_machine::AppliedAs;
 using state_machine::AppliedEntry;
+
+/// How long answers wait to be given together with others.
+constexpr std::chrono::milliseconds kLongestHold(1);
 
 bool IsChange(const AppliedEntry& entry) {
   return entry.outcome == AppliedAs::kChangeAccepted || entry.outcome == AppliedAs::kChangeRefused;
@@ -57,7 +61,9 @@ void Applier::Apply(std::vector<raft::Entry> committed) {
 
 void Applier::Restore(const raft::SnapshotRecord& snapshot) { Enqueue(RestoreTask{snapshot}); }
 
-void Applier::TakeSnapshot(const SnapshotOptions& options) { Enqueue(SnapshotTask{options}); }
+void Applier::TakeSnapshot(const SnapshotOptions& options, std::uint64_t request) {
+  Enqueue(SnapshotTask{options, request});
+}
 
 void Applier::AnswerReads() {
   {
@@ -150,7 +156,7 @@ Result<void> Applier::Recover(const raft::SnapshotRecord& snapshot) {
   if (auto done = runtime_->Recover(snapshot, std::move(image), stop_.get_token()); !done) {
     return done;
   }
-  last_snapshot_ = snapshot.index;
+  last_snapshot_ = last_attempt_ = snapshot.index;
   state_.SetSnapshotIndex(snapshot.index);
   state_.addresses.SetMembers(snapshot.membership);
   applied_.store(snapshot.index.value(), std::memory_order_release);
@@ -170,8 +176,10 @@ void Applier::Do(ApplyTask& task) {
   // Clients hear of what was applied even when a later entry failed, and before the Raft hears of
   // a removal of this replica, which ends all requests.
   const bool has_change = std::ranges::any_of(outcomes_, IsChange);
-  const CallbackQueue::Batch batch(*state_.services.callbacks);
-  state_.proposals.Applied(outcomes_, has_change ? runtime_->membership() : Membership());
+  {
+    const CallbackQueue::Batch batch(*state_.services.callbacks);
+    state_.proposals.Applied(outcomes_, has_change ? runtime_->membership() : Membership());
+  }
   if (has_change) TellRaft(outcomes_);
   if (!outcomes_.empty()) {
     applied_.store(outcomes_.back().index.value(), std::memory_order_release);
@@ -208,13 +216,41 @@ void Applier::TellRaft(std::span<const AppliedEntry> applied) {
   }
 }
 
+Result<std::any> Applier::Lookup(const std::any& query) {
+  Result<std::any> answer = runtime_->Lookup(query);
+  if (!answer && answer.error().code == ErrorCode::kReplicaFailed) {
+    state_.End(Life::kFailed, answer.error());
+  }
+  return answer;
+}
+
 void Applier::AnswerReadyReads() {
+  std::vector<PendingRead> ready = state_.reads.TakeReady(applied());
+  // A user's function may take long: what was found until then does not wait for it, and nobody's
+  // callbacks are held up.
+  const Scheduler& scheduler = state_.services.scheduler;
+  std::size_t first = 0;
+  auto held_since = scheduler.Now();
+  for (std::size_t i = 0; i < ready.size(); ++i) {
+    auto* lookup = std::get_if<PendingRead::Lookup>(&ready[i].what);
+    if (lookup == nullptr) continue;
+    lookup->answer = state_.stopped() ? Fail(ErrorCode::kTerminated) : Lookup(lookup->query);
+    if (scheduler.Now() - held_since < kLongestHold) continue;
+    Answer(std::span(ready).subspan(first, i + 1 - first));
+    first = i + 1;
+    held_since = scheduler.Now();
+  }
+  Answer(std::span(ready).subspan(first));
+}
+
+void Applier::Answer(std::span<PendingRead> reads) {
+  if (reads.empty()) return;
   const CallbackQueue::Batch batch(*state_.services.callbacks);
-  for (PendingRead& read : state_.reads.TakeReady(applied())) {
+  for (PendingRead& read : reads) {
     if (auto* index = std::get_if<PendingRead::IndexOnly>(&read.what)) {
       index->completion.Complete(applied());
     } else if (auto* lookup = std::get_if<PendingRead::Lookup>(&read.what)) {
-      lookup->completion.Complete(runtime_->Lookup(lookup->query));
+      lookup->completion.Complete(std::move(*lookup->answer));
     } else if (auto* members = std::get_if<PendingRead::Members>(&read.what)) {
       members->completion.Complete(runtime_->membership());
     }
@@ -231,7 +267,7 @@ void Applier::Do(ReadTask&) {
 
 void Applier::SnapshotIfDue() {
   const std::uint64_t every = state_.config.snapshot_entries;
-  if (every == 0 || applied() <= last_snapshot_ + every) return;
+  if (every == 0 || applied() - last_attempt_ <= every) return;
   {
     const base::MutexLock lock(mutex_);
     if (std::exchange(snapshot_queued_, true)) return;
@@ -246,16 +282,16 @@ void Applier::Do(SnapshotTask& task) {
     snapshot_queued_ = false;
   }
   if (state_.stopped()) return;
+  last_attempt_ = applied();
   const Result<raft::SnapshotRecord> saved = Save();
   if (!saved) {
     const Error& error = saved.error();
     state_.services.logger.For("rsm").Warning(logging::Name(state_.ref) +
                                               " took no snapshot: " + std::string(error.text()));
-    state_.CompleteSnapshot(std::unexpected(error));
+    state_.CompleteSnapshot(task.request, std::unexpected(error));
     if (error.code == ErrorCode::kReplicaFailed) state_.End(Life::kFailed, error);
     if (error.code == ErrorCode::kWriteFailed) state_.services.fail_host(error);
     // Not again before as many entries have come once more.
-    last_snapshot_ = applied();
     return;
   }
   last_snapshot_ = saved->index;
@@ -272,7 +308,7 @@ void Applier::Do(SnapshotTask& task) {
     listener.SnapshotTaken(
         {.replica = ref, .peer = {}, .index = record.index, .bytes = record.image_bytes});
   });
-  state_.CompleteSnapshot(saved->index);
+  state_.CompleteSnapshot(task.request, saved->index);
 }
 
 Result<raft::SnapshotRecord> Applier::Save() {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <any>
 #include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <variant>
 #include <vector>
@@ -37,12 +39,15 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
   void Apply(std::vector<raft::Entry> committed);
   /// Starts over from a received snapshot.
   void Restore(const raft::SnapshotRecord& snapshot);
-  /// Takes a snapshot; the requesting client, if any, waits in ReplicaState.
-  void TakeSnapshot(const SnapshotOptions& options);
+  /// Takes a snapshot for a client that waits in ReplicaState.
+  void TakeSnapshot(const SnapshotOptions& options, std::uint64_t request);
   /// Reads may have become ready.
   void AnswerReads();
   /// Closes the state machine behind everything that is under way, then calls `closed`, once.
   void Close(std::function<void()> closed);
+
+  /// Asks the state machine now, on this thread. If it throws, its replica fails.
+  Result<std::any> Lookup(const std::any& query);
 
   Index applied() const { return Index(applied_.load(std::memory_order_acquire)); }
   const state_machine::Runtime& runtime() const { return *runtime_; }
@@ -61,6 +66,8 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
   };
   struct SnapshotTask {
     SnapshotOptions options;
+    /// Whose answer it is; 0: nobody asked.
+    std::uint64_t request = 0;
   };
   struct ReadTask {};
   struct CloseTask {
@@ -82,6 +89,7 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
   Result<raft::SnapshotRecord> Save();
   void TellRaft(std::span<const state_machine::AppliedEntry> applied);
   void AnswerReadyReads();
+  void Answer(std::span<PendingRead> reads);
   void SnapshotIfDue();
 
   const std::shared_ptr<ReplicaState> shared_state_;
@@ -93,6 +101,8 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
   /// Only in Run():
   std::vector<state_machine::AppliedEntry> outcomes_;
   Index last_snapshot_;
+  /// Up to where one was taken or tried to be.
+  Index last_attempt_;
   bool in_snapshot_pool_ = false;
 
   base::Mutex mutex_;

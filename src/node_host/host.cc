@@ -180,7 +180,6 @@ void Host::RaftEnded(const ReplicaPtr& replica) {
 }
 
 void Host::ReplicaClosed(const ReplicaRef& replica) {
-  services_->events.Post([replica](EventListener& listener) { listener.ReplicaStopped(replica); });
   std::vector<internal::Completion<void>> stoppers;
   {
     const std::unique_lock lock(mutex_);
@@ -190,6 +189,7 @@ void Host::ReplicaClosed(const ReplicaRef& replica) {
     stoppers = std::move(shard->second.stoppers);
     if (shard->second.remove) shards_.erase(shard);
   }
+  services_->events.Post([replica](EventListener& listener) { listener.ReplicaStopped(replica); });
   for (internal::Completion<void>& stopper : stoppers) stopper.Complete({});
 }
 
@@ -210,7 +210,11 @@ void Host::Fail(const Error& error) {
 void Host::Tick() {
   const std::uint64_t now = now_tick_.fetch_add(1) + 1;
   for (const ReplicaPtr& replica : AllReplicas()) {
-    if (replica->state().stopped()) continue;
+    if (replica->state().stopped()) {
+      // Whoever ended it need not have told its worker.
+      if (!replica->raft_over.load()) replica->Notify();
+      continue;
+    }
     // Here, so that requests end in time whatever its worker waits for.
     replica->state().Expire(now);
     replica->state().inbox.AddTick();

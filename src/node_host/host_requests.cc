@@ -105,7 +105,8 @@ Request<Index> Host::ReadIndex(ShardId shard, std::chrono::milliseconds timeout)
 
 Request<std::any> Host::Read(ShardId shard, std::any query, std::chrono::milliseconds timeout) {
   return StartRead<PendingRead::Lookup, std::any>(
-      shard, PendingRead::Lookup{.completion = {}, .query = std::move(query)}, timeout);
+      shard, PendingRead::Lookup{.completion = {}, .query = std::move(query), .answer = {}},
+      timeout);
 }
 
 Request<Membership> Host::GetShardMembership(ShardId shard, std::chrono::milliseconds timeout) {
@@ -116,7 +117,7 @@ Result<std::any> Host::StaleRead(ShardId shard, const std::any& query) {
   const Result<ReplicaPtr> replica = Serving(shard);
   if (!replica) return std::unexpected(replica.error());
   const Inside here(*this);
-  return (*replica)->applier().runtime().Lookup(query);
+  return (*replica)->applier().Lookup(query);
 }
 
 Request<Membership> Host::RequestChange(ShardId shard, raft::ConfigChange change,
@@ -171,12 +172,13 @@ Request<Index> Host::RequestSnapshot(ShardId shard, const SnapshotOptions& optio
   }
   internal::Completion<Index> completion(services_->callbacks);
   Answer request = completion.request();
-  const Result<void> begun = (*replica)->state().BeginSnapshot(completion, DeadlineTick(timeout));
+  const Result<std::uint64_t> begun =
+      (*replica)->state().BeginSnapshot(completion, DeadlineTick(timeout));
   if (!begun) {
     completion.Complete(std::unexpected(begun.error()));
     return request;
   }
-  (*replica)->applier().TakeSnapshot(options);
+  (*replica)->applier().TakeSnapshot(options, *begun);
   return request;
 }
 

@@ -28,6 +28,8 @@ struct PendingRead {
   struct Lookup {
     internal::Completion<std::any> completion;
     std::any query;
+    /// Once it was looked up.
+    std::optional<Result<std::any>> answer = {};
   };
   struct Members {
     internal::Completion<Membership> completion;

@@ -34,8 +34,8 @@ class Replica : public std::enable_shared_from_this<Replica> {
 
   /// For the engine: in its ready list or being stepped.
   std::atomic<bool> queued{false};
-  /// Only its engine worker: this side's life is over.
-  bool raft_over = false;
+  /// Set by its engine worker: this side's life is over.
+  std::atomic<bool> raft_over{false};
 
  private:
   const std::shared_ptr<ReplicaState> state_;

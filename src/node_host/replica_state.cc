@@ -114,22 +114,23 @@ Result<void> ReplicaState::BeginTransfer(internal::Completion<LeaderInfo>& compl
   return {};
 }
 
-Result<void> ReplicaState::BeginSnapshot(internal::Completion<Index>& completion,
-                                         std::uint64_t deadline_tick) {
+Result<std::uint64_t> ReplicaState::BeginSnapshot(internal::Completion<Index>& completion,
+                                                  std::uint64_t deadline_tick) {
   const base::MutexLock lock(mutex_);
   if (stopped()) return std::unexpected(end_reason_);
   if (snapshot_) return Fail(ErrorCode::kInProgress, "another snapshot request is under way");
-  snapshot_ = Snapshot{std::move(completion), deadline_tick};
-  return {};
+  snapshot_ = Snapshot{++snapshot_requests_, std::move(completion), deadline_tick};
+  return snapshot_requests_;
 }
 
-void ReplicaState::CompleteSnapshot(Result<Index> result) {
+void ReplicaState::CompleteSnapshot(std::uint64_t request, Result<Index> result) {
   std::optional<Snapshot> snapshot;
   {
     const base::MutexLock lock(mutex_);
+    if (!snapshot_ || snapshot_->request != request) return;
     snapshot = std::exchange(snapshot_, std::nullopt);
   }
-  if (snapshot) snapshot->completion.Complete(std::move(result));
+  snapshot->completion.Complete(std::move(result));
 }
 
 void ReplicaState::Expire(std::uint64_t tick) {

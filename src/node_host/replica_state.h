@@ -81,9 +81,11 @@ class ReplicaState : public std::enable_shared_from_this<ReplicaState> {
   /// kInProgress when one is pending.
   Result<void> BeginTransfer(internal::Completion<LeaderInfo>& completion,
                              std::uint64_t deadline_tick);
-  /// kInProgress when one is pending.
-  Result<void> BeginSnapshot(internal::Completion<Index>& completion, std::uint64_t deadline_tick);
-  void CompleteSnapshot(Result<Index> result);
+  /// The request's number, never 0; kInProgress when one is pending.
+  Result<std::uint64_t> BeginSnapshot(internal::Completion<Index>& completion,
+                                      std::uint64_t deadline_tick);
+  /// Does nothing when `request` is not the pending one (any more).
+  void CompleteSnapshot(std::uint64_t request, Result<Index> result);
   /// Completes with kTimeout whatever was due before `tick`.
   void Expire(std::uint64_t tick);
 
@@ -94,6 +96,7 @@ class ReplicaState : public std::enable_shared_from_this<ReplicaState> {
     std::uint64_t deadline_tick = 0;
   };
   struct Snapshot {
+    std::uint64_t request = 0;
     internal::Completion<Index> completion;
     std::uint64_t deadline_tick = 0;
   };
@@ -109,6 +112,7 @@ class ReplicaState : public std::enable_shared_from_this<ReplicaState> {
   LeaderInfo leader_ DRUMBEAT_GUARDED_BY(mutex_);
   std::optional<Transfer> transfer_ DRUMBEAT_GUARDED_BY(mutex_);
   std::optional<Snapshot> snapshot_ DRUMBEAT_GUARDED_BY(mutex_);
+  std::uint64_t snapshot_requests_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace drumbeat::node_host

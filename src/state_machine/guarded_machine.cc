@@ -95,8 +95,14 @@ Result<ApplyResult> GuardedMachine::Update(Index index, std::string_view command
 }
 
 Result<std::any> GuardedMachine::Lookup(const std::any& query) const {
-  return Contained({.name = "Lookup", .entry = {}},
-                   [&] { return std::as_const(*machine_).Lookup(query); });
+  return Contained({.name = "Lookup", .entry = {}}, [&] {
+    Result<std::any> answer = std::as_const(*machine_).Lookup(query);
+    // Here that code says that it threw; as an answer it is about something else.
+    if (!answer && answer.error().code == ErrorCode::kReplicaFailed) {
+      answer.error().code = ErrorCode::kAborted;
+    }
+    return answer;
+  });
 }
 
 Result<void> GuardedMachine::Save(SnapshotWriter& writer, std::stop_token stop) const {

@@ -73,7 +73,8 @@ struct RuntimeOptions {
 /// Failure: an error or an exception of the state machine, or entries that do not follow, are an
 /// error here (kReplicaFailed); the replica must stop and this object must not be used further
 /// except for Close(). After a failed Apply or Recover it answers everything else with that error.
-/// An error that the state machine returns from Lookup is its answer and no failure.
+/// An error that the state machine returns from Lookup is its answer and no failure; kReplicaFailed
+/// among them becomes kAborted.
 class Runtime {
  public:
   /// With no members and nothing applied. `state_machine` may be null on a witness.

@@ -289,10 +289,13 @@ TEST(RuntimeTest, AnErrorOfLookupIsItsAnswerAndAnExceptionAFailure) {
   TestReplica replica;
   replica.state->on_lookup = [](const std::any& query) -> Result<std::any> {
     if (!query.has_value()) return Fail(ErrorCode::kNotFound, "no such key");
-    return std::any_cast<int>(query);
+    const int number = std::any_cast<int>(query);
+    if (number == 0) return Fail(ErrorCode::kReplicaFailed, "what another shard said");
+    return number;
   };
   EXPECT_EQ(replica.runtime->Lookup(std::any()).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(std::any_cast<int>(*replica.runtime->Lookup(5)), 5);
+  EXPECT_EQ(replica.runtime->Lookup(0).error().code, ErrorCode::kAborted);
   EXPECT_EQ(replica.runtime->Lookup(std::string("wrong type")).error().code,
             ErrorCode::kReplicaFailed);
 }

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <any>
+#include <atomic>
+#include <functional>
+#include <future>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "test_cluster.h"
+
+// What a host owes to whoever asked, whatever a state machine does.
+namespace drumbeat::node_host {
+namespace {
+
+constexpr ShardId kShard = TestCluster::kShard;
+constexpr milliseconds kTimeout(10'000);
+
+/// What the test wants to happen inside a state machine.
+struct Hooks {
+  std::function<void()> on_lookup = [] {};
+  std::function<Result<void>()> on_save = [] { return Result<void>(); };
+};
+
+class HookedMachine : public TextMachine {
+ public:
+  explicit HookedMachine(const Hooks& hooks) : hooks_(hooks) {}
+  Result<std::any> Lookup(const std::any& query) const override {
+    if (query.has_value()) hooks_.on_lookup();
+    return TextMachine::Lookup(query);
+  }
+  Result<void> SaveSnapshot(SnapshotWriter& writer, std::stop_token stop) const override {
+    if (const Result<void> may = hooks_.on_save(); !may) return may;
+    return TextMachine::SaveSnapshot(writer, stop);
+  }
+
+ private:
+  const Hooks& hooks_;
+};
+
+/// One host with one hooked replica, and maybe others.
+class HookedTest : public testing::Test {
+ protected:
+  NodeHost& host() { return cluster_.At(1); }
+  Result<void> Start(ReplicaConfig config) {
+    return host().StartReplica(
+        {.initial_members = {{ReplicaId(1), cluster_.Host(1).address}}, .join = false},
+        [this](ShardId, ReplicaId) { return std::make_unique<HookedMachine>(hooks_); }, config);
+  }
+  void Begin(std::uint64_t snapshot_entries = 0) {
+    cluster_.snapshot_entries = snapshot_entries;
+    const Result<void> started = Start(cluster_.Config(1));
+    ASSERT_TRUE(started.has_value()) << started.error().text();
+    ASSERT_TRUE(cluster_.Propose(1, "a").has_value());
+  }
+  Result<Index> Snapshot(milliseconds timeout = kTimeout) {
+    return host().RequestSnapshot(kShard, {}, timeout).Get();
+  }
+  Index Committed() { return host().GetReplicaInfo(kShard)->committed; }
+
+  Hooks hooks_;
+  TestCluster cluster_{1};
+};
+
+using SnapshotRequestTest = HookedTest;
+using LookupTest = HookedTest;
+
+TEST_F(SnapshotRequestTest, OneThatFailedIsNotTakenForASnapshot) {
+  int saves = 0;
+  hooks_.on_save = [&]() -> Result<void> {
+    return ++saves == 1 ? Result<void>(Fail(ErrorCode::kAborted, "not now")) : Result<void>();
+  };
+  Begin();
+  const Result<Index> failed = Snapshot();
+  ASSERT_FALSE(failed.has_value());
+  EXPECT_EQ(failed.error().code, ErrorCode::kAborted);
+  const Result<Index> taken = Snapshot();
+  EXPECT_TRUE(taken.has_value()) << taken.error().text();
+  const Result<Index> again = Snapshot();
+  ASSERT_FALSE(again.has_value());
+  EXPECT_EQ(again.error().code, ErrorCode::kNothingToDo);
+}
+
+TEST_F(SnapshotRequestTest, OneGetsItsOwnAnswerAndNotThatOfAnEarlierOne) {
+  std::promise<void> go_on;
+  auto waits = go_on.get_future().share();
+  hooks_.on_save = [&]() -> Result<void> {
+    waits.wait();
+    return {};
+  };
+  Begin();
+  const Index before = Committed();
+  const Result<Index> late = Snapshot(milliseconds(50));
+  ASSERT_FALSE(late.has_value());
+  EXPECT_EQ(late.error().code, ErrorCode::kTimeout);
+  auto proposed = host().Propose(kShard, Session::NoOp(kShard), "b", kTimeout);
+  ASSERT_TRUE(Eventually([&] { return Committed() > before; }));
+  auto second = host().RequestSnapshot(kShard, {}, kTimeout);
+  go_on.set_value();
+  ASSERT_TRUE(proposed.Get().has_value());
+  const Result<Index> taken = second.Get();
+  ASSERT_TRUE(taken.has_value()) << taken.error().text();
+  EXPECT_GT(*taken, before);
+}
+
+TEST_F(SnapshotRequestTest, TheLargestPeriodIsNever) {
+  Begin(std::numeric_limits<std::uint64_t>::max());
+  ASSERT_TRUE(Snapshot().has_value());
+  ASSERT_TRUE(cluster_.Propose(1, "b").has_value());
+  // Not taken before by the replica itself.
+  const Result<Index> taken = Snapshot();
+  EXPECT_TRUE(taken.has_value()) << taken.error().text();
+}
+
+TEST_F(LookupTest, OneThatThrowsFailsItsReplica) {
+  for (const bool stale : {true, false}) {
+    TestCluster cluster(1);
+    Hooks hooks;
+    hooks.on_lookup = [] { throw std::runtime_error("as the test told it"); };
+    ASSERT_TRUE(
+        cluster.At(1)
+            .StartReplica(
+                {.initial_members = {{ReplicaId(1), cluster.Host(1).address}}, .join = false},
+                [&](ShardId, ReplicaId) { return std::make_unique<HookedMachine>(hooks); },
+                cluster.Config(1))
+            .has_value());
+    ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+    const Result<std::any> answer =
+        stale ? cluster.At(1).StaleRead(kShard, 1) : cluster.At(1).Read(kShard, 1, kTimeout).Get();
+    ASSERT_FALSE(answer.has_value());
+    EXPECT_EQ(answer.error().code, ErrorCode::kReplicaFailed);
+    EXPECT_EQ(cluster.Propose(1, "b").error().code, ErrorCode::kReplicaFailed);
+  }
+}
+
+TEST_F(LookupTest, ASlowOneHoldsUpNobodysCallbacks) {
+  std::promise<void> begun;
+  std::promise<void> go_on;
+  hooks_.on_lookup = [&] {
+    begun.set_value();
+    go_on.get_future().wait();
+  };
+  Begin();
+  ReplicaConfig other = cluster_.Config(1);
+  other.shard_id = ShardId(7);
+  ASSERT_TRUE(Start(other).has_value());
+  auto read = host().Read(kShard, 1, kTimeout);
+  begun.get_future().wait();
+  auto told = std::make_shared<std::promise<void>>();
+  auto stopped = told->get_future();
+  host().StopShard(ShardId(7)).Then([told](auto) { told->set_value(); });
+  EXPECT_EQ(stopped.wait_for(kTimeout), std::future_status::ready);
+  go_on.set_value();
+  EXPECT_TRUE(read.Get().has_value());
+}
+
+/// Starts a replica again as soon as it hears that it has stopped.
+class Restarter : public EventListener {
+ public:
+  void ReplicaStopped(const ReplicaRef& replica) override {
+    ++stopped;
+    if (restart) restart(replica);
+  }
+  std::atomic<int> stopped = 0;
+  std::function<void(const ReplicaRef&)> restart;
+};
+
+class StoppedTest : public testing::Test {
+ protected:
+  StoppedTest() {
+    cluster_.Stop(1);
+    cluster_.Host(1).listener = listener_;
+    cluster_.Open(1);
+    cluster_.Found(1);
+  }
+
+  const std::shared_ptr<Restarter> listener_ = std::make_shared<Restarter>();
+  TestCluster cluster_{1};
+};
+
+TEST_F(StoppedTest, AReplicaThatFailedIsClosedWithoutBeingAskedTo) {
+  ASSERT_TRUE(cluster_.Propose(1, "a").has_value());
+  EXPECT_FALSE(cluster_.Propose(1, "throw").has_value());
+  EXPECT_TRUE(Eventually([&] { return listener_->stopped == 1; }));
+}
+
+TEST_F(StoppedTest, WhoHearsOfItMayStartItAgain) {
+  std::atomic<int> refused = 0;
+  listener_->restart = [&](const ReplicaRef&) {
+    if (!cluster_.Start(1).has_value()) ++refused;
+  };
+  for (int round = 1; round <= 20; ++round) {
+    ASSERT_TRUE(cluster_.At(1).StopShard(kShard).Get().has_value());
+    ASSERT_TRUE(Eventually([&] { return listener_->stopped == round; }));
+    ASSERT_TRUE(Eventually([&] { return refused > 0 || cluster_.At(1).GetReplicaInfo(kShard); }));
+    ASSERT_EQ(refused, 0);
+  }
+  cluster_.At(1).Close(milliseconds(0));
+}
+
+}  // namespace
+}  // namespace drumbeat::node_host
