@@ -39,7 +39,7 @@ enum class ErrorCode : std::uint8_t {
   kNoLeader,            ///< Dropped: there is no leader, or it hands its leadership over.
   kBusy,                ///< A queue or a limit is full. Try again later.
   kInProgress,          ///< Another request of this kind is under way.
-  kRejected,        ///< The replicated rules of membership refuse the change; the text says why.
+  kRejected,        ///< The rules of membership refuse the change; the text says why.
   kSessionExpired,  ///< The session is unknown or evicted. This attempt was not applied, an
                     ///< earlier attempt of the same series may have been.
   kNothingToDo,     ///< For example, nothing was applied since the last snapshot.

@@ -26,6 +26,9 @@ Error DropError(raft::DropReason reason) {
   switch (reason) {
     case raft::DropReason::kChangeInProgress:
       return {ErrorCode::kInProgress, "another change is under way"};
+    case raft::DropReason::kWouldEndQuorum:
+      return {ErrorCode::kRejected,
+              "too few of those who would stay answer: the shard could not go on without it"};
     case raft::DropReason::kBusy:
       return {ErrorCode::kBusy, "too much of the log is not applied yet"};
     case raft::DropReason::kNoLeader: break;

@@ -199,6 +199,8 @@ class Core {
 
   // -- removal.cc --------------------------------------------------------------------------------
   ReplicaId Leaver(Index change) const;
+  ReplicaId Leaver(const Entry& change) const;
+  bool WouldEndQuorum(const Entry& change) const;
   bool IsLeaving(ReplicaId member) const { return removal_ && removal_->leaver == member; }
   void HoldRemovalBack(Index before);
   void RenewRemoval();

@@ -66,6 +66,7 @@ struct StoredState {
 enum class DropReason : std::uint8_t {
   kNoLeader,          ///< nobody to pass it on to, or an election or a transfer is going on
   kChangeInProgress,  ///< a membership change while another one is not applied yet
+  kWouldEndQuorum,    ///< a removal that would leave too few members that are alive
   kBusy,              ///< the log in memory is over its limit
 };
 struct DroppedProposal {

@@ -21,16 +21,38 @@
 // less of it is what any member may do at any time, after a crash for one.
 namespace drumbeat::raft {
 
-/// The voting member that `change`, which was not applied, removes; 0: none. The last voter stays.
+/// The voting member that the entry at `change`, which was not applied, removes; 0: none.
 ReplicaId Core::Leaver(Index change) const {
-  if (options_.read_change == nullptr) return {};
   const auto entries = log_.Read(change, 0);
-  if (!entries) return {};
-  const std::optional<ConfigChange> said = options_.read_change(entries->front());
+  return entries ? Leaver(entries->front()) : ReplicaId{};
+}
+
+/// The last voter stays.
+ReplicaId Core::Leaver(const Entry& change) const {
+  if (options_.read_change == nullptr) return {};
+  const std::optional<ConfigChange> said = options_.read_change(change);
   if (!said || said->type != ConfigChangeType::kRemove) return {};
   if (membership_.witnesses.contains(said->replica)) return said->replica;
   const bool is_voter = membership_.voters.contains(said->replica);
   return is_voter && membership_.voters.size() > 1 ? said->replica : ReplicaId{};
+}
+
+/// Whether `change` would leave too few who are alive to commit anything more, or nobody alive to
+/// lead them, while now there are enough. Dragonboat's leaders make such a change.
+bool Core::WouldEndQuorum(const Entry& change) const {
+  const ReplicaId leaver = Leaver(change);
+  if (!leaver) return false;
+  std::size_t alive = 0;
+  std::size_t staying = 0;
+  bool can_lead = false;
+  for (const MemberProgress& member : members_) {
+    if (!member.voting() || !member.alive()) continue;
+    ++alive;
+    if (member.id() == leaver) continue;
+    ++staying;
+    can_lead |= member.kind() == MemberKind::kVoter;
+  }
+  return alive >= Quorum() && (staying < QuorumSize(voting_ - 1) || !can_lead);
 }
 
 /// What is behind `before` was committed just now.

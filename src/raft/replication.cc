@@ -87,6 +87,7 @@ std::optional<DropReason> Core::WhyDropped(const Entry& entry, Origin origin) {
     // Thesis 4.1: one at a time. So every message that brings a change also brings the commit
     // index of the one before, which those who may campaign have then applied.
     if (log_.HasUnappliedChange(log_.last())) return DropReason::kChangeInProgress;
+    if (WouldEndQuorum(entry)) return DropReason::kWouldEndQuorum;
     return std::nullopt;
   }
   // Those who passed theirs on were told so late that they get some slack.

@@ -111,6 +111,7 @@ std::string_view NameOf(DropReason reason) {
   switch (reason) {
     case DropReason::kNoLeader: return "no leader";
     case DropReason::kChangeInProgress: return "change in progress";
+    case DropReason::kWouldEndQuorum: return "would end the quorum";
     case DropReason::kBusy: return "busy";
   }
   return "?";

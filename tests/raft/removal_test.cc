@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -105,6 +108,74 @@ TEST(RemovalTest, AMemberIsToldWhenAMajorityOfThoseWhoStayKnows) {
     EXPECT_TRUE(shard[1].members().removed.contains(ReplicaId{3}));
   }
 }
+
+// -- What would leave nobody who could go on ------------------------------------------------------
+
+/// Why the leader, 1, does not propose it; nothing if it does.
+std::optional<DropReason> WhyNot(TestShard& shard, std::uint64_t leaver) {
+  shard[1].dropped.clear();
+  shard.raft(1).Propose({Change(Removal(leaver))});
+  shard.Settle();
+  if (shard[1].dropped.empty()) return std::nullopt;
+  return shard[1].dropped[0].reason;
+}
+
+struct Refusal {
+  Membership members;
+  std::vector<std::uint64_t> dead;
+  std::vector<std::uint64_t> refused;
+};
+
+TEST(RemovalTest, NobodyIsRemovedWithoutWhomTooFewAnswer) {
+  for (const Refusal& c :
+       {Refusal{Members({1, 2, 3}), {3}, {1, 2}}, Refusal{Members({1, 2, 3, 4}), {4}, {}},
+        Refusal{Members({1, 2, 3, 4, 5}), {4, 5}, {1, 2, 3}},
+        Refusal{Members({1, 2, 3, 4, 5}), {5}, {}}, Refusal{Members({1, 2}, {}, {3}), {2}, {1, 3}},
+        Refusal{Members({1, 2}, {}, {3}), {3}, {1, 2}},
+        Refusal{Members({1, 2}, {}, {3, 4, 5}), {2}, {1}}}) {
+    const std::uint64_t last = c.members.voters.size() + c.members.witnesses.size();
+    for (std::uint64_t id = 1; id <= last; ++id) {
+      SCOPED_TRACE("of " + std::to_string(c.members.voters.size()) + " voters " +
+                   std::to_string(id) + " is removed");
+      TestShard shard(c.members);
+      ASSERT_TRUE(shard.Elect(1));
+      for (const std::uint64_t dead : c.dead) shard[dead].Crash();
+      shard.TickAll(4);
+      const bool refused = std::ranges::find(c.refused, id) != c.refused.end();
+      EXPECT_EQ(WhyNot(shard, id),
+                refused ? std::optional(DropReason::kWouldEndQuorum) : std::nullopt);
+      EXPECT_EQ(shard[1].members().removed.contains(ReplicaId(id)), !refused);
+      shard.Propose(1, "on");
+      if (refused) {
+        EXPECT_EQ(shard[1].history().back(), "2/on");
+      }
+    }
+  }
+}
+
+TEST(RemovalTest, WhoAnswersAgainCounts) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.raft(1).Unreachable(ReplicaId{3});
+  EXPECT_EQ(WhyNot(shard, 2), DropReason::kWouldEndQuorum);
+  shard.TickAll();
+  EXPECT_EQ(WhyNot(shard, 2), std::nullopt);
+}
+
+TEST(RemovalTest, OneThatIsInTheLogIsAppliedAllTheSame) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.Isolate(1);
+  EXPECT_EQ(WhyNot(shard, 2), std::nullopt) << "3 is not known to be dead";
+  shard[3].Crash();
+  shard.Heal();
+  shard.TickAll(4);
+  shard[3].Start();
+  shard.TickAll(4);
+  EXPECT_TRUE(shard[1].members().removed.contains(ReplicaId{2}));
+}
+
+// -- A leader's own removal -----------------------------------------------------------------------
 
 /// The leader of two has committed its own removal, and the other one does not know.
 class OwnRemovalTest : public ::testing::Test {
