@@ -136,7 +136,7 @@ void Core::HandleHeartbeatReply(Sender sender, const HeartbeatReply& reply) {
 
 void Core::Unreachable(ReplicaId to) {
   if (to == leader_) WakeUp();
-  if (role_ != Role::kLeader) return;
+  if (role_ != Role::kLeader || to == options_.replica) return;
   if (MemberProgress* member = FindMember(to)) member->Unreachable();
   appends_due_ |= !membership_.witnesses.empty();  // as in SendHeartbeats()
 }

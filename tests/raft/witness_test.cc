@@ -122,6 +122,14 @@ TEST(WitnessTest, ABrokenConnectionIsEnoughToDoWithoutAVoter) {
   EXPECT_EQ(shard[1].history().back(), "2/at once");
 }
 
+TEST(WitnessTest, ALeaderIsNeverUnreachableToItself) {
+  TestShard shard(Members({1}, {}, {2, 3}));
+  ASSERT_TRUE(shard.Elect(1));
+  shard.raft(1).Unreachable(ReplicaId{1});
+  shard.Propose(1, "on");
+  EXPECT_EQ(shard[1].history().back(), "2/on");
+}
+
 // It answers heartbeats, but its disk stands still.
 TEST(WitnessTest, AVoterThatLagsIsNotWaitedForLong) {
   TestShard shard(Members({1, 2}, {}, {3}));
