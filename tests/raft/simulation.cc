@@ -17,7 +17,6 @@ void SimulationStatistics::Add(const SimulationStatistics& other) {
   changes += other.changes;
   reads += other.reads;
   restored += other.restored;
-  stranded += other.stranded;
 }
 
 Simulation::Simulation(std::uint64_t seed) : random_(seed), checker_(replicas_) {
@@ -326,7 +325,7 @@ void Simulation::ChangeMembers(TestReplica& at) {
     const std::uint64_t kind = random_.Below(3);
     text = kind == 0 ? "voter " : kind == 1 ? "nonvoting " : "witness ";
     const Role role = kind == 0 ? Role::kFollower : kind == 1 ? Role::kNonVoting : Role::kWitness;
-    if (kind == 2 && members.witnesses.size() >= 1) return;
+    if (kind == 2 && members.witnesses.size() >= 2) return;
     wanted_[next_id_] = role;
     text += std::to_string(next_id_++);
   }
@@ -449,14 +448,6 @@ bool Simulation::Converged() const {
   return true;
 }
 
-// A leader that is removed and stops takes with it what only a witness has besides it, and leaves
-// the other one of two members without the news that it is alone. Nobody can help the rest then.
-bool Simulation::MayBeStrandedByRemoval() const {
-  const Membership& members = NewestMembers();
-  const bool thin = !members.witnesses.empty() || members.voters.size() <= 1;
-  return thin && !members.removed.empty();
-}
-
 void Simulation::Converge() {
   crash_permille_ = 0;
   cuts_.clear();
@@ -484,10 +475,6 @@ void Simulation::Converge() {
   }
   statistics_.entries += checker_.committed_entries();
   statistics_.terms += checker_.terms_with_leaders();
-  if ((Leader() == nullptr || !Converged()) && MayBeStrandedByRemoval()) {
-    ++statistics_.stranded;
-    return;
-  }
   if (Leader() == nullptr) throw Violation("no leader although everything is mended");
   if (!Converged()) throw Violation("members do not converge although everything is mended");
   if (statistics_.reads == reads_before) throw Violation("no read is served");

@@ -27,8 +27,6 @@ struct SimulationStatistics {
   std::uint64_t changes = 0;
   std::uint64_t reads = 0;
   std::uint64_t restored = 0;
-  /// Runs that a removal left without a quorum.
-  std::uint64_t stranded = 0;
 
   void Add(const SimulationStatistics& other);
 };
@@ -96,7 +94,6 @@ class Simulation {
   // The calm after the storm.
   void RunEverything();
   bool Converged() const;
-  bool MayBeStrandedByRemoval() const;
   const Membership& NewestMembers() const;
 
   bool Connected(std::uint64_t a, std::uint64_t b) const { return !cuts_.contains({a, b}); }
