@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <optional>
+
 #include <gtest/gtest.h>
 
 #include "raft/test_shard.h"
@@ -6,9 +8,29 @@
 namespace drumbeat::raft::testing {
 namespace {
 
-TEST(TransferTest, ATargetThatHasEverythingIsToldAtOnce) {
-  TestShard shard(3);
-  ASSERT_TRUE(shard.Elect(1));
+class TransferTest : public ::testing::Test {
+ protected:
+  /// A new shard, which replica 1 leads.
+  template <class... Arguments>
+  TestShard& Led(const Arguments&... arguments) {
+    shard_.emplace(arguments...);
+    EXPECT_TRUE(shard_->Elect(1));
+    return *shard_;
+  }
+  /// Asks replica `at`, and waits for what comes of it.
+  void Transfer(std::uint64_t at, std::uint64_t target) {
+    shard_->raft(at).TransferLeadership(ReplicaId(target));
+    shard_->Settle();
+  }
+  /// Whom replica 1 is handing over to.
+  ReplicaId Target() { return shard_->raft(1).status().transfer_target; }
+
+ private:
+  std::optional<TestShard> shard_;
+};
+
+TEST_F(TransferTest, ATargetThatHasEverythingIsToldAtOnce) {
+  TestShard& shard = Led(3);
   shard.raft(1).TransferLeadership(ReplicaId{2});
   const Output output = shard[1].Take();
   const auto told = Only<TimeoutNow>(output.messages_after_save);
@@ -16,13 +38,11 @@ TEST(TransferTest, ATargetThatHasEverythingIsToldAtOnce) {
   EXPECT_EQ(told[0].to, ReplicaId{2});
 }
 
-TEST(TransferTest, ATargetThatLagsIsBroughtUpFirst) {
-  TestShard shard(3);
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, ATargetThatLagsIsBroughtUpFirst) {
+  TestShard& shard = Led(3);
   shard.Isolate(2);
   for (int i = 0; i < 5; ++i) shard.Propose(1, "a");
-  shard.raft(1).TransferLeadership(ReplicaId{2});
-  shard.Settle();
+  Transfer(1, 2);
   EXPECT_EQ(shard.Leader(), 1u);
   shard.Heal();
   shard.TickAll(3);
@@ -30,26 +50,22 @@ TEST(TransferTest, ATargetThatLagsIsBroughtUpFirst) {
   EXPECT_EQ(shard[2].history(), shard[1].history());
 }
 
-TEST(TransferTest, ATargetThatCouldNotCampaignIsToldAgain) {
-  TestShard shard(3);
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, ATargetThatCouldNotCampaignIsToldAgain) {
+  TestShard& shard = Led(3);
   shard.Cut(1, 2);
-  shard.raft(1).TransferLeadership(ReplicaId{2});
-  shard.Settle();
+  Transfer(1, 2);
   ASSERT_EQ(shard.Leader(), 1u) << "what it was told is lost";
   shard.Heal();
   shard.TickAll(TestShard::DefaultOptions().heartbeat_ticks);
   EXPECT_EQ(shard.Leader(), 2u);
 }
 
-TEST(TransferTest, TheTargetsCampaignOverridesLeasesAndSkipsPreVote) {
+TEST_F(TransferTest, TheTargetsCampaignOverridesLeasesAndSkipsPreVote) {
   Options options = TestShard::DefaultOptions();
   options.pre_vote = true;
-  TestShard shard(3, options);
-  ASSERT_TRUE(shard.Elect(1));
+  TestShard& shard = Led(3, options);
   shard.sent.clear();
-  shard.raft(1).TransferLeadership(ReplicaId{3});
-  shard.Settle();
+  Transfer(1, 3);
   EXPECT_EQ(shard.Leader(), 3u);
   EXPECT_TRUE(Only<RequestPreVote>(shard.sent).empty());
   for (const Envelope& e : Only<RequestVote>(shard.sent)) {
@@ -57,9 +73,8 @@ TEST(TransferTest, TheTargetsCampaignOverridesLeasesAndSkipsPreVote) {
   }
 }
 
-TEST(TransferTest, ProposalsAreDroppedMeanwhileAndReadsAreNot) {
-  TestShard shard(3);
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, ProposalsAreDroppedMeanwhileAndReadsAreNot) {
+  TestShard& shard = Led(3);
   shard.Cut(1, 2);
   shard.raft(1).TransferLeadership(ReplicaId{2});
   shard.Propose(1, "a");
@@ -71,84 +86,72 @@ TEST(TransferTest, ProposalsAreDroppedMeanwhileAndReadsAreNot) {
 }
 
 // B-18.
-TEST(TransferTest, IsGivenUpAfterAnElectionTimeout) {
-  TestShard shard(3);
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, IsGivenUpAfterAnElectionTimeout) {
+  TestShard& shard = Led(3);
   shard.Cut(1, 2);
-  shard.raft(1).TransferLeadership(ReplicaId{2});
-  shard.Settle();
-  EXPECT_EQ(shard.raft(1).status().transfer_target, ReplicaId{2});
+  Transfer(1, 2);
+  EXPECT_EQ(Target(), ReplicaId{2});
   shard.Tick(1, 9);
-  EXPECT_EQ(shard.raft(1).status().transfer_target, ReplicaId{2});
+  EXPECT_EQ(Target(), ReplicaId{2});
   shard.Tick(1, 1);
-  EXPECT_EQ(shard.raft(1).status().transfer_target, ReplicaId{0});
+  EXPECT_EQ(Target(), ReplicaId{0});
   shard.Propose(1, "a");
   EXPECT_EQ(shard[1].history().back(), "2/a");
 }
 
-TEST(TransferTest, OnlyOneAtATime) {
-  TestShard shard(3);
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, OnlyOneAtATime) {
+  TestShard& shard = Led(3);
   shard.Cut(1, 2);
   shard.raft(1).TransferLeadership(ReplicaId{2});
   shard.raft(1).TransferLeadership(ReplicaId{3});
-  EXPECT_EQ(shard.raft(1).status().transfer_target, ReplicaId{2});
+  EXPECT_EQ(Target(), ReplicaId{2});
 }
 
-TEST(TransferTest, OnlyVotersButOneselfAreTargets) {
-  TestShard shard(Members({1, 2}, {3}, {4}));
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, OnlyVotersButOneselfAreTargets) {
+  TestShard& shard = Led(Members({1, 2}, {3}, {4}));
   for (std::uint64_t target : {1u, 3u, 4u, 9u}) {
     shard.raft(1).TransferLeadership(ReplicaId{target});
-    EXPECT_EQ(shard.raft(1).status().transfer_target, ReplicaId{0}) << target;
+    EXPECT_EQ(Target(), ReplicaId{0}) << target;
   }
 }
 
-TEST(TransferTest, TargetZeroIsTheBestVoterThatIsAlive) {
-  TestShard shard(Members({1, 2, 3, 4, 5}, {6}));
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, TargetZeroIsTheBestVoterThatIsAlive) {
+  TestShard& shard = Led(Members({1, 2, 3, 4, 5}, {6}));
   shard.TickAll(2);
   shard.Isolate(2);
   shard.Propose(1, "a");
   shard.TickAll(21);
   // 2 lags and is silent.
   shard.raft(1).TransferLeadership(ReplicaId{0});
-  EXPECT_EQ(shard.raft(1).status().transfer_target, ReplicaId{3});
+  EXPECT_EQ(Target(), ReplicaId{3});
 }
 
-TEST(TransferTest, TargetZeroWithNobodyElseDoesNothing) {
-  TestShard shard(1);
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, TargetZeroWithNobodyElseDoesNothing) {
+  TestShard& shard = Led(1);
   shard.raft(1).TransferLeadership(ReplicaId{0});
   shard.Propose(1, "a");
   EXPECT_EQ(shard[1].history().back(), "2/a");
 }
 
-TEST(TransferTest, FollowersPassTheRequestOn) {
-  TestShard shard(Members({1, 2, 3}, {4}));
-  ASSERT_TRUE(shard.Elect(1));
-  shard.raft(2).TransferLeadership(ReplicaId{3});
-  shard.Settle();
+TEST_F(TransferTest, FollowersPassTheRequestOn) {
+  TestShard& shard = Led(Members({1, 2, 3}, {4}));
+  Transfer(2, 3);
   EXPECT_EQ(shard.Leader(), 3u);
-  shard.raft(4).TransferLeadership(ReplicaId{2});
-  shard.Settle();
+  Transfer(4, 2);
   EXPECT_EQ(shard.Leader(), 2u);
 }
 
-TEST(TransferTest, ARemovedTargetEndsIt) {
-  TestShard shard(4);
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, ARemovedTargetEndsIt) {
+  TestShard& shard = Led(4);
   shard.Cut(1, 4);
   shard.raft(1).Propose({Change("remove 4")});
-  shard.raft(1).TransferLeadership(ReplicaId{4});
-  shard.Settle();
-  EXPECT_EQ(shard.raft(1).status().transfer_target, ReplicaId{0});
+  Transfer(1, 4);
+  EXPECT_EQ(Target(), ReplicaId{0});
   EXPECT_EQ(shard.Leader(), 1u);
 }
 
-TEST(TransferTest, UnderLoadEveryCommittedProposalSurvives) {
-  TestShard shard(3);
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, UnderLoadEveryCommittedProposalSurvives) {
+  TestShard& shard = Led(3);
   for (std::uint64_t round = 0; round < 60; ++round) {
     const std::uint64_t leader = shard.WaitForLeader();
     ASSERT_NE(leader, 0u);
@@ -214,27 +217,24 @@ TEST_F(ToldEarlyTest, NotInALaterTerm) {
   EXPECT_EQ(shard_.raft(2).role(), Role::kFollower);
 }
 
-TEST(TransferTest, ALeaderThatIsRemovedNamesItsSuccessorAtOnce) {
+TEST_F(TransferTest, ALeaderThatIsRemovedNamesItsSuccessorAtOnce) {
   for (const std::uint64_t voters : {2u, 3u, 4u, 5u}) {
-    TestShard shard(voters);
-    ASSERT_TRUE(shard.Elect(1));
+    TestShard& shard = Led(voters);
     shard.Change(1, "remove 1");
     EXPECT_GT(shard.Leader(), 1u) << "no time has passed; voters: " << voters;
   }
 }
 
-TEST(TransferTest, ARemovedLeadersSuccessorHoldsWhatIsCommitted) {
-  TestShard shard(5);
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, ARemovedLeadersSuccessorHoldsWhatIsCommitted) {
+  TestShard& shard = Led(5);
   shard.Cut(1, 2);
   shard.Change(1, "remove 1");
   EXPECT_EQ(shard.Leader(), 3u);
 }
 
 // 3 and 4 have not been heard of since the last check of the quorum, 2 has, but lags.
-TEST(TransferTest, ARemovedLeadersSuccessorRatherHoldsItThanBeKnownToBeAlive) {
-  TestShard shard(4);
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, ARemovedLeadersSuccessorRatherHoldsItThanBeKnownToBeAlive) {
+  TestShard& shard = Led(4);
   shard.Cut(1, 2);
   shard.raft(1).Propose({Change("remove 1")});
   shard[1].on_apply = [&](const Entry&) {
@@ -249,9 +249,8 @@ TEST(TransferTest, ARemovedLeadersSuccessorRatherHoldsItThanBeKnownToBeAlive) {
 }
 
 // Two who are told would take each other's votes.
-TEST(TransferTest, ALeaderThatIsRemovedAmidATransferTellsNobodyElse) {
-  TestShard shard(3);
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, ALeaderThatIsRemovedAmidATransferTellsNobodyElse) {
+  TestShard& shard = Led(3);
   shard.filter = [](const Envelope& e) { return !std::holds_alternative<TimeoutNow>(e.message); };
   shard[1].on_apply = [&](const Entry&) { shard.raft(1).TransferLeadership(ReplicaId{3}); };
   shard.Change(1, "remove 1");
@@ -261,18 +260,16 @@ TEST(TransferTest, ALeaderThatIsRemovedAmidATransferTellsNobodyElse) {
 }
 
 // Nobody counts as alive between a check of the quorum and the next answers.
-TEST(TransferTest, TargetZeroIsFoundRightBehindACheckOfTheQuorum) {
-  TestShard shard(3);
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, TargetZeroIsFoundRightBehindACheckOfTheQuorum) {
+  TestShard& shard = Led(3);
   while (shard.raft(1).status().members.at(1).active) shard.raft(1).Tick();
   shard.raft(1).TransferLeadership(ReplicaId{0});
-  EXPECT_TRUE(shard.raft(1).status().transfer_target);
+  EXPECT_TRUE(Target());
 }
 
 // W: only the leader of the term may say so.
-TEST(TransferTest, TimeoutNowOfSomebodyElseIsIgnored) {
-  TestShard shard(3);
-  ASSERT_TRUE(shard.Elect(1));
+TEST_F(TransferTest, TimeoutNowOfSomebodyElseIsIgnored) {
+  TestShard& shard = Led(3);
   const std::uint64_t term = shard.raft(1).term().value();
   shard.Deliver(Make(3, 2, term, TimeoutNow{}));
   EXPECT_EQ(shard.raft(2).role(), Role::kFollower);
