@@ -90,6 +90,8 @@ std::optional<DropReason> Core::WhyDropped(const Entry& entry, Origin origin) {
     if (WouldEndQuorum(entry)) return DropReason::kWouldEndQuorum;
     return std::nullopt;
   }
+  // What is behind a removal that is held back is applied late, if those who stay are away.
+  if (removal_ && log_.bytes() >= options_.max_apply_bytes) return DropReason::kBusy;
   // Those who passed theirs on were told so late that they get some slack.
   const std::uint64_t bytes = log_.bytes();
   const bool limited = rate_limiter_.Limited(bytes);

@@ -92,6 +92,20 @@ TEST(RemovalTest, ALeaderStaysUntilTheOtherOneKnows) {
   EXPECT_EQ(shard.Leader(), 2u);
 }
 
+// Who stays may be away for long, and the removed one be enough to commit.
+TEST(RemovalTest, WhatIsBehindItIsBounded) {
+  Options options = TestShard::DefaultOptions();
+  options.max_apply_bytes = 2000;
+  TestShard shard(2, options);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.filter = HidesCommitsBehind(shard.raft(1).committed(), 2);
+  shard.Change(1, "remove 1");
+  for (int i = 0; i < 100; ++i) shard.Propose(1, "a");
+  EXPECT_LT(shard.raft(1).in_memory_bytes(), 2500u);
+  ASSERT_FALSE(shard[1].dropped.empty());
+  EXPECT_EQ(shard[1].dropped.back().reason, DropReason::kBusy);
+}
+
 TEST(RemovalTest, AMemberIsToldWhenAMajorityOfThoseWhoStayKnows) {
   for (const Membership& members : {Members({1, 2, 3}), Members({1, 2}, {}, {3})}) {
     TestShard shard(members);
