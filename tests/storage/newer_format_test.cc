@@ -51,7 +51,7 @@ class NewerFormatTest : public testing::Test {
     SealValue(value, key);
     const auto batch = kv->NewBatch();
     batch->Put(space, key, value);
-    ASSERT_TRUE(kv->Write(*batch, Sync::kYes).has_value());
+    ASSERT_TRUE(kv->Write(*batch).has_value());
   }
 
   void ExpectRefused(const std::vector<std::string>& parts) const {
