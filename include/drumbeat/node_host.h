@@ -162,7 +162,8 @@ class NodeHost {
                                         std::uint64_t config_change_id = 0);
   /// Removes a member of any kind for ever. Refused (kRejected) before it reaches the log: an id
   /// that is not a member, and, on the leader, a member without which the shard would be left
-  /// with too few that answer. Remove those first that are gone. As RequestAddReplica.
+  /// with too few that answer. Remove those first that are gone, and ask the leader: asked
+  /// elsewhere, such a request ends in kTimeout. As RequestAddReplica.
   Request<Membership> RequestDeleteReplica(ShardId shard, ReplicaId replica,
                                            std::chrono::milliseconds timeout,
                                            std::uint64_t config_change_id = 0);

@@ -234,7 +234,13 @@ void Applier::AnswerReadyReads() {
   for (std::size_t i = 0; i < ready.size(); ++i) {
     auto* lookup = std::get_if<PendingRead::Lookup>(&ready[i].what);
     if (lookup == nullptr) continue;
-    lookup->answer = state_.stopped() ? Fail(ErrorCode::kTerminated) : Lookup(lookup->query);
+    if (state_.stopped()) {
+      lookup->answer = Fail(ErrorCode::kTerminated);
+    } else if (ready[i].deadline_tick < state_.services.now_tick.load()) {
+      lookup->answer = Fail(ErrorCode::kTimeout);  // those before it took long
+    } else {
+      lookup->answer = Lookup(lookup->query);
+    }
     if (scheduler.Now() - held_since < kLongestHold) continue;
     Answer(std::span(ready).subspan(first, i + 1 - first));
     first = i + 1;
@@ -282,6 +288,8 @@ void Applier::Do(SnapshotTask& task) {
     snapshot_queued_ = false;
   }
   if (state_.stopped()) return;
+  // Else a client that asks again after each timeout would pile up snapshots for nobody.
+  if (task.request != 0 && !state_.WaitsForSnapshot(task.request)) return;
   last_attempt_ = applied();
   const Result<raft::SnapshotRecord> saved = Save();
   if (!saved) {

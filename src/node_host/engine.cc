@@ -34,11 +34,23 @@ void EngineWorker::Pass() {
       if (replica->raft_over) continue;
       if (replica->raft().TakeInputs()) continue;
       replica->raft_over = true;
-      raft_ended_(replica);
+      replica->raft().AddLastUpdate(updates_);
+      ended_.push_back(replica);
     }
+    End();
     Round();
     active_.clear();
   }
+}
+
+void EngineWorker::End() {
+  if (!updates_.empty()) {
+    const Result<void> saved = services_.log_store.Save(updates_);
+    updates_.clear();
+    if (!saved) services_.fail_host(saved.error());
+  }
+  for (const auto& replica : ended_) raft_ended_(replica);
+  ended_.clear();
 }
 
 void EngineWorker::Round() {

@@ -32,6 +32,8 @@ class EngineWorker {
   using Replicas = std::vector<std::shared_ptr<Replica>>;
 
   void Pass();
+  /// Writes what those in `ended_` had put off, then tells of their end.
+  void End();
   /// One round over `active_`; those that owe more stay in it.
   void Round();
   bool Save();
@@ -43,6 +45,7 @@ class EngineWorker {
   /// Only in Pass():
   Replicas active_;
   Replicas writing_;
+  Replicas ended_;
   std::vector<storage::ReplicaUpdate> updates_;
   std::unique_ptr<Task> task_;
 };

@@ -110,10 +110,13 @@ void Host::Close(std::chrono::milliseconds handover) {
     parts_.transport->Stop();
     EndAllReplicas();
     StopTasks();
+    std::map<ShardId, Slot> shards;  // users' destructors run outside the lock
     {
       const std::unique_lock lock(mutex_);
-      shards_.clear();
+      shards.swap(shards_);
     }
+    shards.clear();
+    snapshot_receiver_.Expire(~std::uint64_t{0});
     parts_.stores = {};
     parts_.folder.reset();
   });
@@ -188,8 +191,10 @@ void Host::ReplicaClosed(const ReplicaRef& replica) {
     shard->second.closed = true;
     stoppers = std::move(shard->second.stoppers);
     if (shard->second.remove) shards_.erase(shard);
+    // Under the lock: before any event of its next life.
+    services_->events.Post(
+        [replica](EventListener& listener) { listener.ReplicaStopped(replica); });
   }
-  services_->events.Post([replica](EventListener& listener) { listener.ReplicaStopped(replica); });
   for (internal::Completion<void>& stopper : stoppers) stopper.Complete({});
 }
 
@@ -244,6 +249,7 @@ Result<void> Host::StartReplica(const StartOptions& options, const StateMachineF
                                 const ReplicaConfig& config) {
   if (Result<void> valid = config.Validate(); !valid) return valid;
   if (!factory) return drumbeat::Fail(ErrorCode::kInvalidArgument, "there is no factory");
+  if (closing_.load()) return drumbeat::Fail(ErrorCode::kClosed);
   if (inside == this) return FromInside();
   const std::lock_guard start_lock(start_mutex_);
   if (Result<void> may = MayUseData(config.shard_id); !may) return may;
@@ -292,7 +298,7 @@ Result<void> Host::StartReplica(const StartOptions& options, const StateMachineF
 Request<void> Host::StopShard(ShardId shard) {
   internal::Completion<void> completion(services_->callbacks);
   Request<void> request = completion.request();
-  ReplicaPtr replica;
+  ReplicaPtr replica;  // maybe the last one: destroyed outside the lock
   {
     const std::unique_lock lock(mutex_);
     const auto found = shards_.find(shard);
@@ -301,6 +307,7 @@ Request<void> Host::StopShard(ShardId shard) {
       return request;
     }
     if (found->second.closed) {
+      replica = std::move(found->second.replica);
       shards_.erase(found);
       completion.Complete({});
       return request;
@@ -318,6 +325,7 @@ Result<void> Host::RemoveData(const ReplicaRef& replica) {
   if (!replica.replica) {
     return drumbeat::Fail(ErrorCode::kInvalidArgument, "replica ids are at least 1");
   }
+  if (closing_.load()) return drumbeat::Fail(ErrorCode::kClosed);
   if (inside == this) return FromInside();
   const std::lock_guard start_lock(start_mutex_);
   if (Result<void> may = MayUseData(replica.shard); !may) return may;

@@ -86,20 +86,16 @@ void ReplicaRaft::Greet() {
   }
 }
 
-void ReplicaRaft::Leave() {
-  raft_.reset();
+void ReplicaRaft::AddLastUpdate(std::vector<storage::ReplicaUpdate>& updates) {
   // So that a restart applies again what was applied here, such as the removal of this replica,
   // which nobody would tell it again. Lost to a power cut, it only comes later.
   if (!unwritten_ || state_.life() == Life::kFailed) return;
-  const storage::ReplicaUpdate update{.replica = state_.ref, .hard_state = unwritten_};
-  unwritten_.reset();
-  const Result<void> saved = state_.services.log_store.Save({&update, 1});
-  if (!saved) state_.services.fail_host(saved.error());
+  updates.push_back({.replica = state_.ref, .hard_state = std::exchange(unwritten_, std::nullopt)});
 }
 
 bool ReplicaRaft::TakeInputs() {
   if (state_.stopped()) {
-    Leave();
+    raft_.reset();
     return false;
   }
   // Before the inbox: the changes that it covers are in there by now.
@@ -130,7 +126,7 @@ bool ReplicaRaft::TakeInputs() {
     }
   });
   if (state_.stopped()) {
-    Leave();
+    raft_.reset();
     return false;
   }
   return true;

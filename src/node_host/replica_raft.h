@@ -39,6 +39,8 @@ class ReplicaRaft {
 
   /// Steps the Raft through everything in the inbox. False: this side's life is over.
   bool TakeInputs();
+  /// Once that is over: adds what was put off, if anything.
+  void AddLastUpdate(std::vector<storage::ReplicaUpdate>& updates);
   /// Whether the Raft owes something; it then stands in line for the three calls below.
   bool TakeOutput();
   /// Hands over what is committed and already durable here, when clients wait for it and no member
@@ -58,8 +60,6 @@ class ReplicaRaft {
   void Start();
   /// Lets the other members hear that this replica is back.
   void Greet();
-  /// This side's life is over: writes what was put off.
-  void Leave();
   void Handle(const ReplicaEvent& event);
   // The log could not be cut: the store failed for all, or what it holds of this replica is
   // damaged.

@@ -133,6 +133,11 @@ void ReplicaState::CompleteSnapshot(std::uint64_t request, Result<Index> result)
   snapshot->completion.Complete(std::move(result));
 }
 
+bool ReplicaState::WaitsForSnapshot(std::uint64_t request) const {
+  const base::MutexLock lock(mutex_);
+  return snapshot_ && snapshot_->request == request;
+}
+
 void ReplicaState::Expire(std::uint64_t tick) {
   proposals.Expire(tick);
   reads.Expire(tick);

@@ -86,6 +86,8 @@ class ReplicaState : public std::enable_shared_from_this<ReplicaState> {
                                       std::uint64_t deadline_tick);
   /// Does nothing when `request` is not the pending one (any more).
   void CompleteSnapshot(std::uint64_t request, Result<Index> result);
+  /// Whether somebody still waits for it.
+  bool WaitsForSnapshot(std::uint64_t request) const;
   /// Completes with kTimeout whatever was due before `tick`.
   void Expire(std::uint64_t tick);
 

@@ -38,7 +38,8 @@ ReplicaId Core::Leaver(const Entry& change) const {
 }
 
 /// Whether `change` would leave too few who are alive to commit anything more, or nobody alive to
-/// lead them, while now there are enough. Dragonboat's leaders make such a change.
+/// lead them. With too few alive already it could not be made now, and would lie in wait for those
+/// who come back. Dragonboat's leaders make such a change.
 bool Core::WouldEndQuorum(const Entry& change) const {
   const ReplicaId leaver = Leaver(change);
   if (!leaver) return false;
@@ -52,7 +53,7 @@ bool Core::WouldEndQuorum(const Entry& change) const {
     ++staying;
     can_lead |= member.kind() == MemberKind::kVoter;
   }
-  return alive >= Quorum() && (staying < QuorumSize(voting_ - 1) || !can_lead);
+  return alive < Quorum() || staying < QuorumSize(voting_ - 1) || !can_lead;
 }
 
 /// What is behind `before` was committed just now.

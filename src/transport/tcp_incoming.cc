@@ -61,7 +61,7 @@ void TcpIncoming::Close() {
 }
 
 TcpIncoming::Worth TcpIncoming::worth() const {
-  if (chunk_under_way_) return Worth::kBusy;
+  if (chunk_under_way_ || chunk_accepted_) return Worth::kBusy;
   return known_ ? Worth::kPeer : Worth::kStranger;
 }
 

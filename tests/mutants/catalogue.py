@@ -223,9 +223,9 @@ MUTANTS = [
         "a flush that failed is tried again and believed",
         edit("storage/kv_log_store.cc",
              "  const Result<void> written = "
-             "core_->fence.Pass(core_->kv->Write(*scratch.batch, sync));",
-             "  Result<void> tried = core_->kv->Write(*scratch.batch, sync);\n"
-             "  if (!tried) tried = core_->kv->Write(*scratch.batch, sync);\n"
+             "core_->fence.Pass(core_->kv->Write(*scratch.batch));",
+             "  Result<void> tried = core_->kv->Write(*scratch.batch);\n"
+             "  if (!tried) tried = core_->kv->Write(*scratch.batch);\n"
              "  const Result<void> written = core_->fence.Pass(tried);"),
         HOSTS, seeds=100, number=19,
     ),

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -107,6 +108,31 @@ TEST_F(SnapshotRequestTest, OneGetsItsOwnAnswerAndNotThatOfAnEarlierOne) {
   EXPECT_GT(*taken, before);
 }
 
+// Else a client that asks again after each timeout would pile them up.
+TEST_F(SnapshotRequestTest, OneThatNobodyWaitsForAnyMoreIsNotTaken) {
+  std::atomic<int> saves = 0;
+  std::promise<void> go_on;
+  auto waits = go_on.get_future().share();
+  hooks_.on_save = [&]() -> Result<void> {
+    ++saves;
+    waits.wait();
+    return {};
+  };
+  Begin();
+  for (int i = 0; i < 3; ++i) {
+    const Index before = Committed();
+    const Result<Index> late = Snapshot(milliseconds(50));
+    ASSERT_FALSE(late.has_value());
+    EXPECT_EQ(late.error().code, ErrorCode::kTimeout);
+    (void)host().Propose(kShard, Session::NoOp(kShard), "b", kTimeout);
+    ASSERT_TRUE(Eventually([&] { return Committed() > before; }));
+  }
+  auto last = host().RequestSnapshot(kShard, {}, kTimeout);
+  go_on.set_value();
+  ASSERT_TRUE(last.Get().has_value());
+  EXPECT_EQ(saves, 2) << "the first one, which had begun, and the last";
+}
+
 TEST_F(SnapshotRequestTest, TheLargestPeriodIsNever) {
   Begin(std::numeric_limits<std::uint64_t>::max());
   ASSERT_TRUE(Snapshot().has_value());
@@ -156,6 +182,33 @@ TEST_F(LookupTest, ASlowOneHoldsUpNobodysCallbacks) {
   EXPECT_EQ(stopped.wait_for(kTimeout), std::future_status::ready);
   go_on.set_value();
   EXPECT_TRUE(read.Get().has_value());
+}
+
+TEST_F(LookupTest, ReadsBehindASlowOneEndInTime) {
+  std::atomic<int> lookups = 0;
+  std::promise<void> go_on;
+  auto waits = go_on.get_future().share();
+  hooks_.on_lookup = [&] {
+    ++lookups;
+    waits.wait();
+  };
+  Begin();
+  const milliseconds soon(200);
+  std::vector<Request<std::any>> reads;
+  for (int i = 0; i < 100; ++i) reads.push_back(host().Read(kShard, 1, soon));
+  // It waits for the applier, as they do.
+  auto proposed = host().Propose(kShard, Session::NoOp(kShard), "b", soon);
+  EXPECT_EQ(proposed.Get().error().code, ErrorCode::kTimeout);
+  go_on.set_value();
+  int late = 0;
+  for (Request<std::any>& read : reads) {
+    const Result<std::any> answer = read.Get();
+    if (answer) continue;
+    EXPECT_EQ(answer.error().code, ErrorCode::kTimeout);
+    ++late;
+  }
+  EXPECT_GE(late, 99);
+  EXPECT_EQ(lookups, 1);
 }
 
 /// Starts a replica again as soon as it hears that it has stopped.

@@ -167,6 +167,19 @@ TEST(RemovalTest, NobodyIsRemovedWithoutWhomTooFewAnswer) {
   }
 }
 
+// Else it would lie in wait: whoever comes back would commit the removal of itself with the leader.
+TEST(RemovalTest, NobodyIsRemovedWhileTooFewAnswerForAnything) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  for (const std::uint64_t dead : {2, 3}) {
+    shard[dead].Crash();
+    shard.raft(1).Unreachable(ReplicaId{dead});
+  }
+  for (const std::uint64_t id : {1, 2, 3}) {
+    EXPECT_EQ(WhyNot(shard, id), DropReason::kWouldEndQuorum) << id;
+  }
+}
+
 TEST(RemovalTest, WhoAnswersAgainCounts) {
   TestShard shard(3);
   ASSERT_TRUE(shard.Elect(1));
