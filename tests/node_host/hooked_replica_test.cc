@@ -241,6 +241,27 @@ TEST_F(StoppedTest, AReplicaThatFailedIsClosedWithoutBeingAskedTo) {
   EXPECT_TRUE(Eventually([&] { return listener_->stopped == 1; }));
 }
 
+// Nothing that its worker waits for happens then.
+TEST_F(StoppedTest, AlsoOneThatFailedWhileItWasIdle) {
+  Hooks hooks;
+  hooks.on_lookup = [] { throw std::runtime_error("as the test told it"); };
+  const ShardId shard(7);
+  ReplicaConfig config = cluster_.Config(1);
+  config.shard_id = shard;
+  config.quiesce = true;
+  ASSERT_TRUE(
+      cluster_.At(1)
+          .StartReplica(
+              {.initial_members = {{ReplicaId(1), cluster_.Host(1).address}}, .join = false},
+              [&](ShardId, ReplicaId) { return std::make_unique<HookedMachine>(hooks); }, config)
+          .has_value());
+  ASSERT_TRUE(Eventually([&] {
+    return cluster_.At(1).Propose(shard, Session::NoOp(shard), "a", kTimeout).Get().has_value();
+  }));
+  EXPECT_FALSE(cluster_.At(1).StaleRead(shard, 1).has_value());
+  EXPECT_TRUE(Eventually([&] { return listener_->stopped == 1; }));
+}
+
 TEST_F(StoppedTest, WhoHearsOfItMayStartItAgain) {
   std::atomic<int> refused = 0;
   listener_->restart = [&](const ReplicaRef&) {
