@@ -95,13 +95,13 @@ Result<ApplyResult> GuardedMachine::Update(Index index, std::string_view command
 }
 
 Result<std::any> GuardedMachine::Lookup(const std::any& query) const {
-  return Contained({.name = "Lookup", .entry = {}}, [&] {
+  return Contained({.name = "Lookup", .entry = {}}, [&]() -> Result<std::any> {
     Result<std::any> answer = std::as_const(*machine_).Lookup(query);
+    // In place: clang cannot move libstdc++ 12's expected of an any.
+    if (answer) return Result<std::any>(std::in_place, *std::move(answer));
     // Here that code says that it threw; as an answer it is about something else.
-    if (!answer && answer.error().code == ErrorCode::kReplicaFailed) {
-      answer.error().code = ErrorCode::kAborted;
-    }
-    return answer;
+    if (answer.error().code == ErrorCode::kReplicaFailed) answer.error().code = ErrorCode::kAborted;
+    return std::unexpected(std::move(answer.error()));
   });
 }
 
