@@ -235,11 +235,13 @@ void Applier::AnswerReadyReads() {
     auto* lookup = std::get_if<PendingRead::Lookup>(&ready[i].what);
     if (lookup == nullptr) continue;
     if (state_.stopped()) {
-      lookup->answer = Fail(ErrorCode::kTerminated);
+      lookup->error = Error{ErrorCode::kTerminated, {}};
     } else if (ready[i].deadline_tick < state_.services.now_tick.load()) {
-      lookup->answer = Fail(ErrorCode::kTimeout);  // those before it took long
+      lookup->error = Error{ErrorCode::kTimeout, {}};  // those before it took long
+    } else if (Result<std::any> answer = Lookup(lookup->query)) {
+      lookup->answer = *std::move(answer);
     } else {
-      lookup->answer = Lookup(lookup->query);
+      lookup->error = std::move(answer.error());
     }
     if (scheduler.Now() - held_since < kLongestHold) continue;
     Answer(std::span(ready).subspan(first, i + 1 - first));
@@ -256,7 +258,11 @@ void Applier::Answer(std::span<PendingRead> reads) {
     if (auto* index = std::get_if<PendingRead::IndexOnly>(&read.what)) {
       index->completion.Complete(applied());
     } else if (auto* lookup = std::get_if<PendingRead::Lookup>(&read.what)) {
-      lookup->completion.Complete(std::move(*lookup->answer));
+      if (lookup->error) {
+        lookup->completion.Complete(std::unexpected(std::move(*lookup->error)));
+      } else {
+        lookup->completion.Complete(std::move(lookup->answer));
+      }
     } else if (auto* members = std::get_if<PendingRead::Members>(&read.what)) {
       members->completion.Complete(runtime_->membership());
     }

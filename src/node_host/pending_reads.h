@@ -28,8 +28,9 @@ struct PendingRead {
   struct Lookup {
     internal::Completion<std::any> completion;
     std::any query;
-    /// Once it was looked up.
-    std::optional<Result<std::any>> answer = {};
+    /// Once it was looked up: the one or the other.
+    std::any answer = {};
+    std::optional<Error> error = std::nullopt;
   };
   struct Members {
     internal::Completion<Membership> completion;
