@@ -200,10 +200,11 @@ TEST(DamagedImageTest, ALeaderThatCannotReadItsSnapshotFailsAndTheGroupGoesOn) {
   ASSERT_TRUE(cluster.Propose(leader, "0").has_value());
   cluster.Stop(behind);
 
-  // As much as is worth a cut of the log.
+  // As much as is worth a cut of the log, and more than a stream to one that does not read yet, but
+  // whose socket listens, gets rid of: the leader might have read that part before it is spoiled.
   std::string text = "0";
   for (char letter = 'a'; letter < 'e'; ++letter) {
-    const std::string more(400u << 10, letter);
+    const std::string more(5u << 20, letter);
     ASSERT_TRUE(cluster.Propose(leader, more).has_value());
     text += more;
   }
@@ -211,7 +212,7 @@ TEST(DamagedImageTest, ALeaderThatCannotReadItsSnapshotFailsAndTheGroupGoesOn) {
   const auto taken =
       cluster.At(leader).RequestSnapshot(kShard, {.compaction_overhead = 1}, kTimeout).Get();
   ASSERT_TRUE(taken.has_value()) << taken.error().text();
-  ASSERT_TRUE(SpoilImage(cluster.Host(leader), std::string(1000, 'b')));
+  ASSERT_TRUE(SpoilImage(cluster.Host(leader), std::string(1000, 'd')));
   ASSERT_TRUE(Eventually([&] { return listener->compacted(ReplicaId(leader)); }));
 
   cluster.Open(behind);
