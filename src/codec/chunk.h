@@ -47,6 +47,11 @@ struct Chunk {
   bool witness = false;
 };
 
+/// Whether nothing of its snapshot follows it.
+inline bool IsLast(const Chunk& chunk) {
+  return chunk.chunk_count == kLastChunkCount || chunk.chunk_count == chunk.chunk_id + 1;
+}
+
 /// Everything but the data's bytes goes into `prefix` and `suffix`; a frame's payload is
 /// prefix + data + suffix. Sending needs no copy of the data that way.
 struct EncodedChunk {

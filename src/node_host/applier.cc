@@ -296,6 +296,7 @@ void Applier::Do(SnapshotTask& task) {
   if (state_.stopped()) return;
   // Else a client that asks again after each timeout would pile up snapshots for nobody.
   if (task.request != 0 && !state_.WaitsForSnapshot(task.request)) return;
+  // If it fails, then not again before as many entries have come once more.
   last_attempt_ = applied();
   const Result<raft::SnapshotRecord> saved = Save();
   if (!saved) {
@@ -305,7 +306,6 @@ void Applier::Do(SnapshotTask& task) {
     state_.CompleteSnapshot(task.request, std::unexpected(error));
     if (error.code == ErrorCode::kReplicaFailed) state_.End(Life::kFailed, error);
     if (error.code == ErrorCode::kWriteFailed) state_.services.fail_host(error);
-    // Not again before as many entries have come once more.
     return;
   }
   last_snapshot_ = saved->index;

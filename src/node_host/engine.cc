@@ -44,11 +44,7 @@ void EngineWorker::Pass() {
 }
 
 void EngineWorker::End() {
-  if (!updates_.empty()) {
-    const Result<void> saved = services_.log_store.Save(updates_);
-    updates_.clear();
-    if (!saved) services_.fail_host(saved.error());
-  }
+  (void)Save();
   for (const auto& replica : ended_) raft_ended_(replica);
   ended_.clear();
 }
@@ -64,6 +60,7 @@ void EngineWorker::Round() {
     for (const auto& replica : writing_) replica->raft().ApplyDurable();
     for (const auto& replica : writing_) replica->raft().SendNow();
     services_.transport.Flush();
+    for (const auto& replica : writing_) replica->raft().AddUpdate(updates_);
     if (!Save()) return;
     for (const auto& replica : writing_) replica->raft().Finish();
     services_.transport.Flush();
@@ -76,10 +73,9 @@ void EngineWorker::Round() {
 }
 
 bool EngineWorker::Save() {
-  updates_.clear();
-  for (const auto& replica : writing_) replica->raft().AddUpdate(updates_);
   if (updates_.empty()) return true;
   const Result<void> saved = services_.log_store.Save(updates_);
+  updates_.clear();
   if (saved) return true;
   services_.fail_host(saved.error());
   return false;

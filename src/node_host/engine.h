@@ -36,6 +36,7 @@ class EngineWorker {
   void End();
   /// One round over `active_`; those that owe more stay in it.
   void Round();
+  /// Writes `updates_`. False: that failed, and with it the host.
   bool Save();
 
   const Services& services_;

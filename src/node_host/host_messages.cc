@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "codec/command.h"
+#include "codec/wire_message.h"
 #include "node_host/host.h"
 
 // What the network delivers to a host.
@@ -35,11 +36,7 @@ void Host::Deliver(Replica& replica, const std::string& source_address, raft::En
     }
     return;
   }
-  const auto* append = std::get_if<raft::AppendEntries>(&message.message);
-  const auto* forwarded = std::get_if<raft::ForwardedProposal>(&message.message);
-  const std::vector<raft::Entry>* entries =
-      append != nullptr ? &append->entries : (forwarded != nullptr ? &forwarded->entries : nullptr);
-  if (entries != nullptr) {
+  if (const std::vector<raft::Entry>* entries = codec::EntriesOf(message.message)) {
     for (const raft::Entry& entry : *entries) {
       const std::optional<std::string> why = codec::WhyEntryUnfit(entry);
       if (!why) continue;

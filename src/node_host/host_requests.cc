@@ -105,8 +105,7 @@ Request<Index> Host::ReadIndex(ShardId shard, std::chrono::milliseconds timeout)
 
 Request<std::any> Host::Read(ShardId shard, std::any query, std::chrono::milliseconds timeout) {
   return StartRead<PendingRead::Lookup, std::any>(
-      shard, PendingRead::Lookup{.completion = {}, .query = std::move(query), .answer = {}},
-      timeout);
+      shard, PendingRead::Lookup{.completion = {}, .query = std::move(query)}, timeout);
 }
 
 Request<Membership> Host::GetShardMembership(ShardId shard, std::chrono::milliseconds timeout) {

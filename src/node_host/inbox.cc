@@ -3,15 +3,13 @@
 
 #include <utility>
 
+#include "codec/wire_message.h"
+
 namespace drumbeat::node_host {
 namespace {
 
 std::size_t DataBytes(const raft::Message& message) {
-  const std::vector<raft::Entry>* entries = nullptr;
-  if (const auto* append = std::get_if<raft::AppendEntries>(&message)) entries = &append->entries;
-  if (const auto* forwarded = std::get_if<raft::ForwardedProposal>(&message)) {
-    entries = &forwarded->entries;
-  }
+  const std::vector<raft::Entry>* entries = codec::EntriesOf(message);
   if (entries == nullptr) return 0;
   std::size_t bytes = 0;
   for (const raft::Entry& entry : *entries) bytes += raft::EntrySize(entry);

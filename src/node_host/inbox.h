@@ -53,8 +53,8 @@ using ReplicaEvent =
 
 /// Everything that waits for one replica's Raft, bounded so that data never crowds out what keeps
 /// the shard alive: messages that carry entries have a budget of bytes, proposals another, all
-/// other messages one of their own, and time is counted, not queued. Thread-safety: all functions
-/// from any thread.
+/// other messages one of their own, and time is counted, not queued.
+/// Thread-safety: all functions from any thread.
 class Inbox {
  public:
   static constexpr std::size_t kMaxControlMessages = 4096;

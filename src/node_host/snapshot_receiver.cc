@@ -27,10 +27,6 @@ std::optional<std::string> WhyUnfit(const codec::Chunk& chunk, std::uint64_t dep
   return std::nullopt;
 }
 
-bool IsLast(const codec::Chunk& chunk) {
-  return chunk.chunk_count == codec::kLastChunkCount || chunk.chunk_count == chunk.chunk_id + 1;
-}
-
 }  // namespace
 
 Result<SnapshotReceiver::Step> SnapshotReceiver::Add(const codec::Chunk& chunk,

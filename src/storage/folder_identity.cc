@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/crc.h"
+#include "storage/advice.h"
 
 namespace drumbeat::storage {
 namespace {
@@ -81,9 +82,10 @@ Result<IdentityRecord> DecodeIdentity(std::string_view path, std::string_view te
   const std::optional<std::uint64_t> format = ParseNumber(TakeLine(text, kTitle));
   if (!format || *format == 0) return damaged();
   if (*format > kFormat) {
-    return Fail(ErrorCode::kNewerFormat, std::string(path) + " has format " +
-                                             std::to_string(*format) +
-                                             " of a newer version of drumbeat; start that version");
+    return Fail(ErrorCode::kNewerFormat,
+                Advised(std::string(path) + " has format " + std::to_string(*format) +
+                            " of a newer version of drumbeat",
+                        kNewerAdvice));
   }
   const std::optional<std::string> address = TakeLine(text, kAddress);
   const std::optional<std::uint64_t> deployment = ParseNumber(TakeLine(text, kDeployment));

@@ -307,9 +307,10 @@ Error RocksDbKv::OpenError(const rocksdb::Status& status) const {
     return Error{.code = code, .message = std::move(message)};
   };
   if (status.IsInvalidArgument()) {
-    return error(ErrorCode::kNewerFormat, "the database in " + name_ +
-                                              " was written by a newer version of drumbeat (" +
-                                              text + "); start that version");
+    return error(ErrorCode::kNewerFormat,
+                 Advised("the database in " + name_ +
+                             " was written by a newer version of drumbeat (" + text + ")",
+                         kNewerAdvice));
   }
   if (status.IsNoSpace()) {
     return error(ErrorCode::kStorage,

@@ -83,8 +83,9 @@ class DoubleSlotFile : public SlotFile {
     }
     if (newest->format > kFormat) {
       return Fail(ErrorCode::kNewerFormat,
-                  path_ + " was written by a newer version of drumbeat (format " +
-                      std::to_string(newest->format) + "); start that version");
+                  Advised(path_ + " was written by a newer version of drumbeat (format " +
+                              std::to_string(newest->format) + ")",
+                          kNewerAdvice));
     }
     sequence_ = newest->sequence;
     content_ = std::move(newest->content);
@@ -92,14 +93,10 @@ class DoubleSlotFile : public SlotFile {
     if (Result<void> kept = Rebuild(slot_bytes_, content_); !kept) {
       return std::unexpected(kept.error());
     }
-    if (Result<void> opened = Reopen(); !opened) return std::unexpected(opened.error());
     return true;
   }
 
-  Result<void> Create() {
-    if (Result<void> made = Rebuild(kFirstSlotBytes, {}); !made) return made;
-    return Reopen();
-  }
+  Result<void> Create() { return Rebuild(kFirstSlotBytes, {}); }
 
   const std::string& content() const override { return content_; }
 
@@ -108,7 +105,6 @@ class DoubleSlotFile : public SlotFile {
     Result<void> written;
     if (needed > slot_bytes_) {
       written = Rebuild(std::max(needed, 2 * slot_bytes_), content);
-      if (written) written = Reopen();
     } else {
       written = WriteSlot(content);
     }
@@ -134,10 +130,7 @@ class DoubleSlotFile : public SlotFile {
     const std::string slot = EncodeSlot(++sequence_, content);
     bytes.replace((sequence_ & 1) * slot_bytes, slot.size(), slot);
     slot_bytes_ = slot_bytes;
-    return ReplaceFile(directory_, name_, bytes);
-  }
-
-  Result<void> Reopen() {
+    if (Result<void> replaced = ReplaceFile(directory_, name_, bytes); !replaced) return replaced;
     fd_ = OpenAt(AT_FDCWD, path_, O_RDWR);
     if (fd_.ok()) return Lock();
     return std::unexpected(SystemError(ErrorCode::kStorage, "cannot open " + path_, errno));

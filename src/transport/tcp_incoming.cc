@@ -181,8 +181,7 @@ void TcpIncoming::HandleChunk(const base::Bytes& payload, std::string_view rest)
     return WarnAndReset("refused a snapshot: too many pieces of snapshots wait");
   }
   budget.used += chunk_bytes_ = payload.size();
-  last_chunk_ =
-      chunk->chunk_count == codec::kLastChunkCount || chunk->chunk_count == chunk->chunk_id + 1;
+  last_chunk_ = codec::IsLast(*chunk);
   rest_ = rest;
   chunk_under_way_ = true;
   asio::post(context_.chunks_in, [self = shared_from_this(), piece = std::move(*chunk)]() mutable {

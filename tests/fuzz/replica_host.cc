@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "codec/command.h"
 #include "codec/message_batch.h"
+#include "codec/wire_message.h"
 #include "fuzz/images.h"
 #include "node_host/replica_start.h"
 
@@ -157,14 +158,10 @@ void ReplicaHost::Receive(std::string_view payload) {
   for (raft::Envelope& message : batch->messages) Deliver(std::move(message));
 }
 
-// As the host does it (node_host/host.cc).
+// As the host does it (node_host/host_messages.cc).
 void ReplicaHost::Deliver(raft::Envelope message) {
   if (message.shard != kShard || message.to != kSelf || message.from == kSelf) return;
-  const auto* append = std::get_if<raft::AppendEntries>(&message.message);
-  const auto* forwarded = std::get_if<raft::ForwardedProposal>(&message.message);
-  const std::vector<raft::Entry>* entries =
-      append != nullptr ? &append->entries : (forwarded != nullptr ? &forwarded->entries : nullptr);
-  if (entries != nullptr) {
+  if (const std::vector<raft::Entry>* entries = codec::EntriesOf(message.message)) {
     for (const raft::Entry& entry : *entries) {
       if (codec::WhyEntryUnfit(entry)) return;
     }

@@ -159,9 +159,12 @@ MUTANTS = [
         "compact-beyond-snapshot",
         "the log is cut although the snapshot could not be saved",
         edit("node_host/applier.cc",
-             "    // Not again before as many entries have come once more.",
+             "    if (error.code == ErrorCode::kWriteFailed) state_.services.fail_host(error);\n"
+             "    return;",
+             "    if (error.code == ErrorCode::kWriteFailed) state_.services.fail_host(error);\n"
              "    state_.inbox.AddEvent(SnapshotTaken{raft::SnapshotRecord(), applied()});\n"
-             "    notify_raft_();"),
+             "    notify_raft_();\n"
+             "    return;"),
         HOSTS, seeds=400, number=13,
     ),
     Mutant(

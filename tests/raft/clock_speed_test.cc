@@ -33,9 +33,7 @@ TEST(ClockSpeedTest, FastAndSlowClocksDeposeNobody) {
 // A follower whose clock races may call for an election when it hears nothing, but what it does
 // while the others hear their leader comes to nothing.
 TEST(ClockSpeedTest, AFollowerThatRacesIsRefused) {
-  Options options = TestShard::DefaultOptions();
-  options.check_quorum = true;
-  options.pre_vote = true;
+  const Options options = TestShard::CarefulOptions();
   TestShard shard(3, options);
   ASSERT_TRUE(shard.Elect(1));
   const Term term = shard.raft(1).term();

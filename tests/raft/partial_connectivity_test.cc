@@ -11,13 +11,6 @@
 namespace drumbeat::raft::testing {
 namespace {
 
-Options Careful() {
-  Options options = TestShard::DefaultOptions();
-  options.check_quorum = true;
-  options.pre_vote = true;
-  return options;
-}
-
 Term HighestTerm(TestShard& shard) {
   Term highest;
   for (const auto& [id, replica] : shard.replicas()) {
@@ -61,7 +54,7 @@ bool HasPairThatHearsEachOther(unsigned mask) {
 TEST(PartialConnectivityTest, WhateverLinksOfThreeWorkTermsDoNotClimbAndAPairServes) {
   for (unsigned mask = 0; mask < 64; ++mask) {
     for (std::uint64_t leader = 1; leader <= 3; ++leader) {
-      TestShard shard(3, Careful());
+      TestShard shard(3, TestShard::CarefulOptions());
       ASSERT_TRUE(shard.Elect(leader));
       const std::uint64_t before = HighestTerm(shard).value();
       shard.filter = [mask](const Envelope& e) { return Works(mask, e.from, e.to); };
@@ -81,7 +74,7 @@ TEST(PartialConnectivityTest, WhateverLinksOfThreeWorkTermsDoNotClimbAndAPairSer
 // The shape of the outage of 2020: two of five each see one member of a majority that is whole.
 TEST(PartialConnectivityTest, TwoHalfLostMembersDoNotDisturbAMajority) {
   for (std::uint64_t leader = 1; leader <= 5; ++leader) {
-    TestShard shard(5, Careful());
+    TestShard shard(5, TestShard::CarefulOptions());
     ASSERT_TRUE(shard.Elect(leader));
     const std::uint64_t before = HighestTerm(shard).value();
     for (const auto& [a, b] : std::vector<std::pair<std::uint64_t, std::uint64_t>>{

@@ -51,9 +51,7 @@ class SlowLink {
 // N-06: one link takes one and a half election timeouts.
 TEST(SlowLinkTest, CausesNoElectionsAndNoStaleReads) {
   for (std::uint64_t end = 2; end <= 3; ++end) {
-    Options options = TestShard::DefaultOptions();
-    options.check_quorum = true;
-    options.pre_vote = true;
+    const Options options = TestShard::CarefulOptions();
     TestShard shard(3, options);
     ASSERT_TRUE(shard.Elect(1));
     const Term term = shard.raft(1).term();

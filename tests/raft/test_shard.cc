@@ -21,6 +21,13 @@ Options TestShard::DefaultOptions() {
   return options;
 }
 
+Options TestShard::CarefulOptions() {
+  Options options = DefaultOptions();
+  options.check_quorum = true;
+  options.pre_vote = true;
+  return options;
+}
+
 TestShard::TestShard(std::uint64_t voters, const Options& options)
     : TestShard(FirstVoters(voters), options) {}
 

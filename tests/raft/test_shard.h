@@ -24,6 +24,8 @@ class TestShard {
   explicit TestShard(const Membership& members, const Options& options = DefaultOptions());
 
   static Options DefaultOptions();
+  /// With pre-votes and quorum checks.
+  static Options CarefulOptions();
 
   TestReplica& operator[](std::uint64_t id) { return *replicas_.at(id); }
   Raft& raft(std::uint64_t id) { return replicas_.at(id)->raft(); }

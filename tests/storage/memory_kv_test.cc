@@ -20,21 +20,25 @@ Result<void> Put(Kv& kv, const std::string& key) {
   batch->Put(Space::kState, key, "value");
   return kv.Write(*batch);
 }
+/// The next operation on it meets `fault`, if that is set.
+std::shared_ptr<MemoryDisk> DiskWith(Fault& fault) {
+  return std::make_shared<MemoryDisk>(MemoryDisk::Crashes::kSimulated, [&fault](Operation) {
+    return std::exchange(fault, Fault::kNone);
+  });
+}
 bool Has(Kv& kv, const std::string& key) { return kv.Get(Space::kState, key)->has_value(); }
 
 TEST(MemoryDiskTest, ACrashForgetsWhatNoSyncCovered) {
   Fault fault = Fault::kNone;
-  const auto disk = std::make_shared<MemoryDisk>(MemoryDisk::Crashes::kSimulated,
-                                                 [&](Operation) { return fault; });
+  const auto disk = DiskWith(fault);
   auto kv = OpenMemoryKv(disk);
   fault = Fault::kApplied;
   EXPECT_FALSE(Put(*kv, "a").has_value());
-  fault = Fault::kNone;
   ASSERT_TRUE(Put(*kv, "b").has_value());
-  fault = Fault::kApplied;
-  EXPECT_FALSE(Put(*kv, "c").has_value());
-  EXPECT_FALSE(Put(*kv, "d").has_value());
-  fault = Fault::kNone;
+  for (const char* key : {"c", "d"}) {
+    fault = Fault::kApplied;
+    EXPECT_FALSE(Put(*kv, key).has_value());
+  }
   EXPECT_EQ(disk->unsynced_batches(), 2u);
   disk->Crash(1);
   EXPECT_FALSE(Put(*kv, "e").has_value()) << "it was opened before the crash";
@@ -48,9 +52,7 @@ TEST(MemoryDiskTest, ACrashForgetsWhatNoSyncCovered) {
 
 TEST(MemoryDiskTest, WhatFailedIsThereOrNot) {
   Fault fault = Fault::kNone;
-  const auto disk = std::make_shared<MemoryDisk>(MemoryDisk::Crashes::kSimulated, [&](Operation) {
-    return std::exchange(fault, Fault::kNone);
-  });
+  const auto disk = DiskWith(fault);
   auto kv = OpenMemoryKv(disk);
   fault = Fault::kLost;
   const Result<void> lost = Put(*kv, "lost");
@@ -66,9 +68,7 @@ TEST(MemoryDiskTest, WhatFailedIsThereOrNot) {
 
 TEST(MemoryDiskTest, AForgottenSyncTakesAllThatFollowsWithIt) {
   Fault fault = Fault::kNone;
-  const auto disk = std::make_shared<MemoryDisk>(MemoryDisk::Crashes::kSimulated, [&](Operation) {
-    return std::exchange(fault, Fault::kNone);
-  });
+  const auto disk = DiskWith(fault);
   auto kv = OpenMemoryKv(disk);
   ASSERT_TRUE(Put(*kv, "synced").has_value());
   fault = Fault::kApplied;

@@ -26,14 +26,34 @@ std::size_t ResidentBytes() {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-TEST(TcpAcceptorTest, StrangersMakeRoomForHonestPeers) {
+TcpOptions TwentyPlaces() {
   TcpOptions options;
   options.max_connections = 20;
-  TestHost host(options);
+  return options;
+}
+
+/// The first one to send something.
+RawPeer FirstPeer(TestHost& host) {
+  RawPeer peer = RawPeer::To(host.address());
+  EXPECT_TRUE(peer.Write(HeartbeatFrame(1)));
+  EXPECT_TRUE(host.handler.WaitForMessages(1));
+  return peer;
+}
+
+/// Where `host_address` listens, on 127.0.0.1.
+sockaddr_in Target(const std::string& host_address) {
+  const std::string port = host_address.substr(host_address.rfind(':') + 1);
+  sockaddr_in target{};
+  target.sin_family = AF_INET;
+  target.sin_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
+  target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return target;
+}
+
+TEST(TcpAcceptorTest, StrangersMakeRoomForHonestPeers) {
+  TestHost host(TwentyPlaces());
   ASSERT_TRUE(host.Start());
-  RawPeer honest = RawPeer::To(host.address());
-  ASSERT_TRUE(honest.Write(HeartbeatFrame(1)));
-  ASSERT_TRUE(host.handler.WaitForMessages(1));
+  RawPeer honest = FirstPeer(host);
 
   std::vector<RawPeer> idle;
   for (int i = 0; i < 100; ++i) {
@@ -56,18 +76,14 @@ RawPeer From(std::uint32_t digit, const std::string& address) {
   name.sin_family = AF_INET;
   name.sin_addr.s_addr = htonl((127u << 24) + digit);
   EXPECT_EQ(::bind(peer.descriptor(), reinterpret_cast<const sockaddr*>(&name), sizeof(name)), 0);
-  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  name.sin_port =
-      htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
-  EXPECT_EQ(::connect(peer.descriptor(), reinterpret_cast<const sockaddr*>(&name), sizeof(name)),
-            0);
+  const sockaddr_in target = Target(address);
+  EXPECT_EQ(
+      ::connect(peer.descriptor(), reinterpret_cast<const sockaddr*>(&target), sizeof(target)), 0);
   return peer;
 }
 
 TEST(TcpAcceptorTest, OneMachineDoesNotTakeThePlacesOfOthers) {
-  TcpOptions options;
-  options.max_connections = 20;
-  TestHost host(options);
+  TestHost host(TwentyPlaces());
   ASSERT_TRUE(host.Start());
   std::uint64_t sent = 0;
   std::vector<RawPeer> honest;
@@ -91,13 +107,9 @@ TEST(TcpAcceptorTest, OneMachineDoesNotTakeThePlacesOfOthers) {
 }
 
 TEST(TcpAcceptorTest, WhoSpeaksForAnotherDeploymentIsAStranger) {
-  TcpOptions options;
-  options.max_connections = 20;
-  TestHost host(options);
+  TestHost host(TwentyPlaces());
   ASSERT_TRUE(host.Start());
-  RawPeer honest = RawPeer::To(host.address());
-  ASSERT_TRUE(honest.Write(HeartbeatFrame(1)));
-  ASSERT_TRUE(host.handler.WaitForMessages(1));
+  RawPeer honest = FirstPeer(host);
   const std::string foreign =
       FrameOf(codec::FrameMethod::kMessageBatch, BatchOf({HeartbeatOf(128, 1)}, 9));
   std::vector<RawPeer> others;
@@ -149,11 +161,7 @@ TEST(TcpAcceptorTest, SurvivesWithoutDescriptors) {
   const rlimit few{.rlim_cur = static_cast<rlim_t>(waiting.descriptor()) + 1,
                    .rlim_max = files.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
-  const std::string port = host.address().substr(host.address().rfind(':') + 1);
-  sockaddr_in target{};
-  target.sin_family = AF_INET;
-  target.sin_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
-  target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const sockaddr_in target = Target(host.address());
   EXPECT_EQ(
       ::connect(waiting.descriptor(), reinterpret_cast<const sockaddr*>(&target), sizeof(target)),
       0);
