@@ -182,6 +182,7 @@ void Core::ResetRole(Timers timers) {
   heartbeat_elapsed_ = 0;
   tally_.Reset();
   transfer_.reset();
+  next_change_.reset();
   told_to_campaign_ = false;
   if (!IsLeaving(options_.replica)) EndRemoval();
   rate_limiter_.ForgetReports();
@@ -253,6 +254,7 @@ void Core::ConfigChangeApplied(Index index, bool accepted, const Membership& mem
     SetMembers(members);
     OnMembersChanged();
   }
+  ProposeNextChange();
   CampaignIfTold();
 }
 

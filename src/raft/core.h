@@ -65,10 +65,10 @@ class Core {
   auto fields() const {
     return std::tie(role_, term_, vote_, leader_, log_, replayed_, membership_, members_, voting_,
                     election_, silence_, heartbeat_elapsed_, report_elapsed_, reported_limited_,
-                    quiescence_, rate_limiter_, tally_, transfer_, removal_, told_to_campaign_,
-                    first_of_term_, expected_, reads_, forwarded_reads_, appends_due_,
-                    read_heartbeats_due_, received_snapshot_, restoring_, out_, handed_,
-                    synced_commit_, durable_term_, announced_, complaint_);
+                    quiescence_, rate_limiter_, tally_, transfer_, removal_, next_change_,
+                    told_to_campaign_, first_of_term_, expected_, reads_, forwarded_reads_,
+                    appends_due_, read_heartbeats_due_, received_snapshot_, restoring_, out_,
+                    handed_, synced_commit_, durable_term_, announced_, complaint_);
   }
 
  private:
@@ -172,6 +172,8 @@ class Core {
   void Relay(std::vector<Entry>&& entries, Origin origin);
   void ProposeAsLeader(std::vector<Entry>&& entries, Origin origin);
   std::optional<DropReason> WhyDropped(const Entry& entry, Origin origin);
+  bool IsNextChange(const Entry& entry, Origin origin) const;
+  void ProposeNextChange();
   void Drop(Entry&& entry, DropReason reason, Origin origin);
   void HandleAppendReply(Sender sender, const AppendReply& reply);
   void HandleHeartbeatReply(Sender sender, const HeartbeatReply& reply);
@@ -260,6 +262,7 @@ class Core {
   VoteTally tally_;                   // of a candidate or pre-candidate
   std::optional<Transfer> transfer_;  // of a leader
   std::optional<Removal> removal_;    // of a leader, or of one that was and is to be removed
+  std::optional<Entry> next_change_;  // of a leader: to be proposed once the one before is applied
   bool told_to_campaign_ = false;     // of a follower: but it has yet to apply what is committed
   Index first_of_term_;               // a leader's first entry
   Index expected_;                    // of a leader: the end of the log at the last check of paces

@@ -71,6 +71,10 @@ void Core::Relay(std::vector<Entry>&& entries, Origin origin) {
 
 void Core::ProposeAsLeader(std::vector<Entry>&& entries, Origin origin) {
   for (Entry& entry : entries) {
+    if (IsNextChange(entry, origin)) {
+      next_change_ = std::move(entry);
+      continue;
+    }
     if (const auto reason = WhyDropped(entry, origin)) {
       Drop(std::move(entry), *reason, origin);
       continue;
@@ -78,6 +82,20 @@ void Core::ProposeAsLeader(std::vector<Entry>&& entries, Origin origin) {
     log_.Append(term_, std::move(entry));
     appends_due_ = true;
   }
+}
+
+/// Whoever passed it on may have applied the change before, which is committed, ahead of this
+/// leader. It would not hear that it was dropped.
+bool Core::IsNextChange(const Entry& entry, Origin origin) const {
+  return origin == Origin::kForwarded && entry.type == EntryType::kConfigChange && !next_change_ &&
+         log_.HasUnappliedChange(log_.last()) && log_.last_unapplied_change() <= log_.committed();
+}
+
+void Core::ProposeNextChange() {
+  if (!next_change_ || log_.HasUnappliedChange(log_.last())) return;
+  std::vector<Entry> next;
+  next.push_back(*std::exchange(next_change_, std::nullopt));
+  ProposeAsLeader(std::move(next), Origin::kForwarded);
 }
 
 std::optional<DropReason> Core::WhyDropped(const Entry& entry, Origin origin) {

@@ -15,6 +15,25 @@ Options WithoutLease() {
   return options;
 }
 
+/// The leader, 1 of 3, has `change` committed and has not applied it.
+void CommitUnapplied(TestShard& shard, std::string_view change) {
+  shard.raft(1).Propose({Change(change)});
+  const Index at = shard.raft(1).status().last_index;
+  for (int round = 0; round < 6; ++round) {
+    Output output = shard[1].Take();
+    shard[1].Save(output);
+    for (auto* messages : {&output.messages_now, &output.messages_after_save}) {
+      for (Envelope& e : *messages) shard.network.push_back(std::move(e));
+    }
+    shard[1].Finish(output);
+    while (!shard.network.empty()) shard.DeliverNext();
+    shard.Run(2);
+    shard.Run(3);
+    while (!shard.network.empty()) shard.DeliverNext();
+  }
+  ASSERT_EQ(shard.raft(1).committed(), at);
+}
+
 TEST(MembershipChangeTest, TakesEffectWhenItIsApplied) {
   TestShard shard(3);
   ASSERT_TRUE(shard.Elect(1));
@@ -42,21 +61,7 @@ TEST(MembershipChangeTest, OneAtATime) {
 TEST(MembershipChangeTest, TheNextOneWaitsUntilTheFirstIsAppliedNotOnlyCommitted) {
   TestShard shard(3);
   ASSERT_TRUE(shard.Elect(1));
-  shard.raft(1).Propose({Change("nonvoting 4")});
-  // Everything but applying at the leader.
-  for (int round = 0; round < 6; ++round) {
-    Output output = shard[1].Take();
-    shard[1].Save(output);
-    for (auto* messages : {&output.messages_now, &output.messages_after_save}) {
-      for (Envelope& e : *messages) shard.network.push_back(std::move(e));
-    }
-    shard[1].Finish(output);
-    while (!shard.network.empty()) shard.DeliverNext();
-    shard.Run(2);
-    shard.Run(3);
-    while (!shard.network.empty()) shard.DeliverNext();
-  }
-  ASSERT_EQ(shard.raft(1).committed(), Index{5});
+  CommitUnapplied(shard, "nonvoting 4");
   shard.raft(1).Propose({Change("nonvoting 5")});
   Output output = shard[1].Take();
   ASSERT_EQ(output.dropped_proposals.size(), 1u);
@@ -65,6 +70,47 @@ TEST(MembershipChangeTest, TheNextOneWaitsUntilTheFirstIsAppliedNotOnlyCommitted
   shard.raft(1).Propose({Change("nonvoting 5")});
   output = shard[1].Take();
   EXPECT_TRUE(output.dropped_proposals.empty());
+}
+
+// A follower that has applied one change already passes the next one on. What is dropped there ends
+// in a timeout.
+TEST(MembershipChangeTest, APassedOnOneWaitsForTheOneBefore) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  CommitUnapplied(shard, "nonvoting 4");
+  for (const char* change : {"nonvoting 5", "nonvoting 6"}) {
+    shard.raft(1).Step(Make(2, 1, 0, ForwardedProposal{.entries = {Change(change)}}));
+  }
+  EXPECT_EQ(shard.raft(1).status().last_index, shard.raft(1).committed()) << "one at a time";
+  shard.Settle();
+  shard.TickAll(2);
+  for (const std::uint64_t id : {1, 2, 3}) {
+    EXPECT_TRUE(shard[id].members().non_votings.contains(ReplicaId{5}));
+    EXPECT_FALSE(shard[id].members().non_votings.contains(ReplicaId{6})) << "one waits at a time";
+  }
+}
+
+TEST(MembershipChangeTest, APassedOnOneIsDroppedBehindOneThatMayNeverBe) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.raft(1).Propose({Change("nonvoting 4")});
+  shard.raft(1).Step(Make(2, 1, 0, ForwardedProposal{.entries = {Change("nonvoting 5")}}));
+  shard.Settle();
+  EXPECT_TRUE(shard[1].members().non_votings.contains(ReplicaId{4}));
+  EXPECT_FALSE(shard[1].members().non_votings.contains(ReplicaId{5}));
+}
+
+TEST(MembershipChangeTest, WhatWaitsIsForgottenWithTheLeadership) {
+  TestShard shard(3, WithoutLease());
+  ASSERT_TRUE(shard.Elect(1));
+  CommitUnapplied(shard, "nonvoting 4");
+  shard.raft(1).Step(Make(2, 1, 0, ForwardedProposal{.entries = {Change("nonvoting 5")}}));
+  shard.raft(1).Step(Make(3, 1, shard.raft(1).term().value() + 1, NoOp{}));
+  ASSERT_EQ(shard.raft(1).role(), Role::kFollower);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.TickAll(2);
+  EXPECT_TRUE(shard[1].members().non_votings.contains(ReplicaId{4}));
+  EXPECT_FALSE(shard[1].members().non_votings.contains(ReplicaId{5}));
 }
 
 // It stops when it hears of it; a leader that then forgot would wait for its vote for ever.
