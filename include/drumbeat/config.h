@@ -113,7 +113,8 @@ struct TransportLimits {
   std::size_t max_snapshots_in = 128;
   /// Bytes per second of all outgoing and all incoming snapshots together; 0: no limit. Each
   /// incoming one gets at least 2,000,000 of them, or its sender would give it up: what is beyond
-  /// that waits for its turn and is sent again. Less than 1,000,000 counts as that for incoming ones.
+  /// that waits for its turn and is sent again. Less than 1,000,000 counts as that for incoming
+  /// ones.
   std::uint64_t snapshot_send_bytes_per_second = 0;
   std::uint64_t snapshot_receive_bytes_per_second = 0;
 };

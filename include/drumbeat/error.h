@@ -39,11 +39,11 @@ enum class ErrorCode : std::uint8_t {
   kNoLeader,            ///< Dropped: there is no leader, or it hands its leadership over.
   kBusy,                ///< A queue or a limit is full. Try again later.
   kInProgress,          ///< Another request of this kind is under way.
-  kRejected,        ///< The rules of membership refuse the change; the text says why.
-  kSessionExpired,  ///< The session is unknown or evicted. This attempt was not applied, an
-                    ///< earlier attempt of the same series may have been.
-  kNothingToDo,     ///< For example, nothing was applied since the last snapshot.
-  kAborted,         ///< The state machine gave up on the operation.
+  kRejected,            ///< The rules of membership refuse the change; the text says why.
+  kSessionExpired,      ///< The session is unknown or evicted. This attempt was not applied, an
+                        ///< earlier attempt of the same series may have been.
+  kNothingToDo,         ///< For example, nothing was applied since the last snapshot.
+  kAborted,             ///< The state machine gave up on the operation.
   // -- Did not happen: opening -------------------------------------------------------------------
   kAddressInUse,  ///< The listen address is taken, or cannot be bound.
   kLocked,        ///< Another process has the data folder open; the text names its pid.
