@@ -125,6 +125,16 @@ TEST(ClosingTest, AStateMachineMayClose) {
   }
 }
 
+TEST(ClosingTest, TheTimeToHandOverMayBeAsLongAsItCan) {
+  TestCluster cluster(3);
+  cluster.election_ticks = {{2, 20'000}, {3, 20'000}};  // they do not campaign by themselves
+  cluster.Found(3);
+  ASSERT_EQ(cluster.WaitForLeader(), 1u);
+  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.At(1).Close(milliseconds::max());
+  EXPECT_GT(cluster.WaitForLeader(), 1u);
+}
+
 TEST(ClosingTest, AFactoryMayCloseButStartsNothing) {
   TestCluster cluster(1);
   NodeHost& host = cluster.At(1);
