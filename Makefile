@@ -81,17 +81,18 @@ fix: | deps ## Format the sources.
 	@clang-format-19 -i $(SOURCES)
 
 asan: build-deps ## Run the tests with the address and undefined-behaviour sanitizers.
-	@$(call cmake,build-asan,-DDRUMBEAT_SANITIZE=address$(comma)undefined)
+	@$(call cmake,build-asan,-DDRUMBEAT_SANITIZE=address$(comma)undefined $(skipped))
 	@$(call ninja,build-asan)
 	@$(call ctest,build-asan)
 
 tsan: build-deps ## Run the tests with the thread sanitizer.
-	@$(call cmake,build-tsan,-DDRUMBEAT_SANITIZE=thread)
+	@$(call cmake,build-tsan,-DDRUMBEAT_SANITIZE=thread $(skipped))
 	@$(call ninja,build-tsan)
 	@TSAN_OPTIONS='ignore_noninstrumented_modules=1 suppressions=$(CURDIR)/tests/tsan.supp' \
 	  $(call ctest,build-tsan)
 
 comma := ,
+skipped = -DDRUMBEAT_SKIP_TESTS='$(subst |,;,$(SKIP_LABELS))'  # nor are they built
 
 install: all ## Install the library below PREFIX (/usr/local).
 	cmake --install $(BUILD) --prefix $(PREFIX)
