@@ -119,6 +119,12 @@ rocksdb::ColumnFamilyOptions MakeSpaceOptions(Space space, std::size_t memory_by
   table.block_cache = rocksdb::NewLRUCache(1u << 20, 0);
   table.format_version = 5;
   table.block_size = 16u << 10;
+  if (space == Space::kState) {
+    // Each record has a block of its own, which is read for this record only: what is bad of one
+    // replica is none of the others'.
+    table.block_size = 1;
+    table.index_type = rocksdb::BlockBasedTableOptions::kBinarySearchWithFirstKey;
+  }
   family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return family;
 }

@@ -146,22 +146,23 @@ TEST_F(RocksDbDamageTest, AFlippedBitIsNoticedOrHarmless) {
 }
 
 // RocksDB's iterators hide damage where they move on into a table that begins with it: none of ours
-// may take that for the end.
+// may take that for the end. What is bad of a record that was replaced is never read.
 TEST_F(RocksDbDamageTest, ABadFirstBlockIsCalledByItsName) {
-  int tables = 0;
+  int called = 0;
   for (const fs::path& file : FilesBelow(original())) {
-    if (file.extension() != ".sst") continue;
-    ++tables;
+    if (!IsTable(file)) continue;
     MakeCopy();
-    std::string bytes = ReadFile(copy() / file);
-    bytes[0] = static_cast<char>(bytes[0] ^ 1);
-    WriteFile(copy() / file, bytes);
+    SpoilFirstBlock(copy() / file);
     const Result<std::string> described = DescribeFolder(copy());
-    ASSERT_FALSE(described.has_value()) << file;
+    if (described) {
+      EXPECT_EQ(*described, expected_) << file;
+      continue;
+    }
+    ++called;
     EXPECT_NE(described.error().message.find("checksum"), std::string::npos)
         << file << ": " << described.error().message;
   }
-  EXPECT_GT(tables, 3);
+  EXPECT_GT(called, 8) << "a table of state, one of entries, and two of each image at least";
 }
 
 // P4: what one replica cannot read is no business of the others, not even when they tidy up beside
@@ -175,11 +176,9 @@ TEST_F(RocksDbDamageTest, ABadFirstBlockStopsNobodyElse) {
   }
   int alone = 0;
   for (const fs::path& file : FilesBelow(original())) {
-    if (file.extension() != ".sst") continue;
+    if (!IsTable(file)) continue;
     MakeCopy();
-    std::string bytes = ReadFile(copy() / file);
-    bytes[0] = static_cast<char>(bytes[0] ^ 1);
-    WriteFile(copy() / file, bytes);
+    SpoilFirstBlock(copy() / file);
     auto opened = OpenStores(copy());
     ASSERT_TRUE(opened.has_value()) << file << ": " << opened.error().message;
     Stores stores = std::move(*opened);
@@ -193,7 +192,7 @@ TEST_F(RocksDbDamageTest, ABadFirstBlockStopsNobodyElse) {
       EXPECT_EQ(*described, whole[id]) << file;
       well.push_back(id);
     }
-    EXPECT_LT(well.size(), 3u) << file;
+    ASSERT_GE(well.size(), 2u) << file;
     alone += well.size() == 2 ? 1 : 0;
     const auto goes_on = [&](std::uint64_t id, std::uint64_t index) {
       const auto more = MakeEntries(stores.log->Load(Replica(1, id))->last.value() + 1, index, 3);
@@ -208,12 +207,11 @@ TEST_F(RocksDbDamageTest, ABadFirstBlockStopsNobodyElse) {
       EXPECT_TRUE(stored || stored.error().code == ErrorCode::kStorage) << stored.error().message;
       goes_on(id, 2000);
     }
-    if (well.size() < 2) continue;
     EXPECT_TRUE(stores.log->Remove(Replica(1, well.front())).has_value()) << file;
     EXPECT_TRUE(stores.snapshots->Remove(Replica(1, well.front())).has_value()) << file;
     goes_on(well.back(), 3000);
   }
-  EXPECT_GE(alone, 6) << "an image has two files at least";
+  EXPECT_GE(alone, 8) << "those of state, of entries, and of three images";
 }
 
 TEST_F(RocksDbDamageTest, ATruncatedFileIsNoticedOrHarmless) {

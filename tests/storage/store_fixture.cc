@@ -100,6 +100,12 @@ void WriteFile(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 
+void SpoilFirstBlock(const std::filesystem::path& table) {
+  std::string bytes = ReadFile(table);
+  bytes[0] = static_cast<char>(bytes[0] ^ 1);
+  WriteFile(table, bytes);
+}
+
 std::vector<std::filesystem::path> FilesBelow(const std::filesystem::path& directory) {
   std::vector<std::filesystem::path> files;
   for (const auto& file : std::filesystem::recursive_directory_iterator(directory)) {

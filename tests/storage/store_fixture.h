@@ -25,6 +25,9 @@ Result<std::string> DescribeFolder(const std::filesystem::path& directory);
 
 std::string ReadFile(const std::filesystem::path& path);
 void WriteFile(const std::filesystem::path& path, const std::string& bytes);
+inline bool IsTable(const std::filesystem::path& file) { return file.extension() == ".sst"; }
+/// One bit in the first block of a table flips.
+void SpoilFirstBlock(const std::filesystem::path& table);
 
 /// Regular files below `directory`, relative to it, sorted.
 std::vector<std::filesystem::path> FilesBelow(const std::filesystem::path& directory);
