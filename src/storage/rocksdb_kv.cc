@@ -171,6 +171,8 @@ class RocksDbKv : public Kv {
 
  private:
   Result<void> ClearStaging();
+  std::vector<rocksdb::SstFileMetaData> Tables(Space space);
+  bool HasKeys(Space space, const KeyRange& range);
   void MergeTables();
   void Close();
   Error OpenError(const rocksdb::Status& status) const;
@@ -369,16 +371,23 @@ Result<std::unique_ptr<KvBulk>> RocksDbKv::NewBulk() {
   return std::make_unique<RocksDbBulk>(*this, table, own_env_, next_path);
 }
 
-// From what the manifest says of the files: every run begins one.
-std::vector<std::string> RocksDbKv::RunKeys(const KeyRange& range) {
+// What the manifest says of the files.
+std::vector<rocksdb::SstFileMetaData> RocksDbKv::Tables(Space space) {
   rocksdb::ColumnFamilyMetaData family;
-  db_->GetColumnFamilyMetaData(Of(families_, Space::kImages), &family);
-  std::vector<std::string> keys;
+  db_->GetColumnFamilyMetaData(Of(families_, space), &family);
+  std::vector<rocksdb::SstFileMetaData> tables;
   for (const rocksdb::LevelMetaData& level : family.levels) {
-    for (const rocksdb::SstFileMetaData& file : level.files) {
-      if (file.smallestkey >= range.begin && file.smallestkey < range.end) {
-        keys.push_back(file.smallestkey);
-      }
+    tables.insert(tables.end(), level.files.begin(), level.files.end());
+  }
+  return tables;
+}
+
+// Every run begins a file.
+std::vector<std::string> RocksDbKv::RunKeys(const KeyRange& range) {
+  std::vector<std::string> keys;
+  for (const rocksdb::SstFileMetaData& file : Tables(Space::kImages)) {
+    if (file.smallestkey >= range.begin && file.smallestkey < range.end) {
+      keys.push_back(file.smallestkey);
     }
   }
   return keys;
@@ -402,6 +411,18 @@ Result<void> RocksDbKv::Ingest(const std::vector<std::string>& files) {
                                        ": " + status.ToString());
 }
 
+// Damage beside the range, of which this is no business, hides whether something is in it. An image
+// is in files of its own and nowhere else.
+bool RocksDbKv::HasKeys(Space space, const KeyRange& range) {
+  const Result<std::optional<std::string>> last = LastKey(space, range);
+  if (last) return last->has_value();
+  if (space != Space::kImages) return true;
+  for (const rocksdb::SstFileMetaData& file : Tables(space)) {
+    if (file.smallestkey < range.end && file.largestkey >= range.begin) return true;
+  }
+  return false;
+}
+
 Result<void> RocksDbKv::Drop(Space space, const KeyRange& range) {
   const rocksdb::Slice begin = ToSlice(range.begin);
   const rocksdb::Slice end = ToSlice(range.end);
@@ -409,10 +430,8 @@ Result<void> RocksDbKv::Drop(Space space, const KeyRange& range) {
   rocksdb::Status status =
       rocksdb::DeleteFilesInRange(db_.get(), family, &begin, &end, /*include_end=*/false);
   if (!status.ok()) return std::unexpected(WriteError(name_, status));
-  // What shares a file with other keys needs a mark; images never do. Damage beside the range, of
-  // which this is no business, hides whether something is left.
-  const Result<std::optional<std::string>> left = LastKey(space, range);
-  if (left && !*left) return {};
+  // What shares a file with other keys needs a mark; images never do.
+  if (!HasKeys(space, range)) return {};
   status = db_->DeleteRange(Synced(), family, begin, end);
   if (!status.ok()) return std::unexpected(WriteError(name_, status));
   return {};

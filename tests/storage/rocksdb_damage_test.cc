@@ -214,6 +214,30 @@ TEST_F(RocksDbDamageTest, ABadFirstBlockStopsNobodyElse) {
   EXPECT_GE(alone, 8) << "those of state, of entries, and of three images";
 }
 
+// Images are never merged: a mark of what was dropped would stay for good.
+TEST_F(RocksDbDamageTest, WhatIsDroppedBesideABadImageLeavesNothingBehind) {
+  const auto tables_after_images = [&](std::uint64_t index) {
+    {
+      Stores stores = OpenStores(copy()).value();
+      for (std::uint64_t id = 1; id <= 3; ++id) {
+        if (!stores.snapshots->Newest(Replica(1, id))) continue;
+        const auto sink = stores.snapshots->Create(Replica(1, id)).value();
+        (void)sink->Commit(MakeRecord(index, 1));
+      }
+    }
+    (void)OpenStores(copy());
+    return std::ranges::count_if(FilesBelow(copy()), IsTable);
+  };
+  for (const fs::path& file : FilesBelow(original())) {
+    if (!IsTable(file)) continue;
+    MakeCopy();
+    SpoilFirstBlock(copy() / file);
+    const auto tables = tables_after_images(1000);
+    EXPECT_EQ(tables_after_images(1001), tables) << file;
+    EXPECT_EQ(tables_after_images(1002), tables) << file;
+  }
+}
+
 TEST_F(RocksDbDamageTest, ATruncatedFileIsNoticedOrHarmless) {
   base::Random random(8);
   for (const fs::path& file : FilesBelow(original())) {
