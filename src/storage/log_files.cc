@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::size_t kMaxCurrentBytes = 256;
 
-Result<void> Damaged(const std::filesystem::path& path, const LogJudgement& judgement) {
+std::unexpected<Error> Damaged(const std::filesystem::path& path, const LogJudgement& judgement) {
   const std::string where = path.string() + " is damaged at byte ";
   return Fail(ErrorCode::kDamaged, Advised(where + std::to_string(judgement.bad_at), kHostAdvice));
 }
@@ -40,7 +40,7 @@ std::optional<std::uint64_t> LogNumber(const std::filesystem::path& path) {
 }
 
 /// Newest first.
-Result<std::vector<std::filesystem::path>> FindLogs(const std::filesystem::path& database) {
+Result<LogFiles> FindLogs(const std::filesystem::path& database) {
   std::vector<std::pair<std::uint64_t, std::filesystem::path>> found;
   std::error_code failure;
   for (const auto& file : std::filesystem::directory_iterator(database, failure)) {
@@ -51,7 +51,7 @@ Result<std::vector<std::filesystem::path>> FindLogs(const std::filesystem::path&
         SystemError(ErrorCode::kStorage, "cannot list " + database.string(), failure.value()));
   }
   std::sort(found.rbegin(), found.rend());
-  std::vector<std::filesystem::path> paths;
+  LogFiles paths;
   for (auto& [number, path] : found) paths.push_back(std::move(path));
   return paths;
 }
@@ -69,21 +69,24 @@ Result<void> CutOff(const std::filesystem::path& path, const LogJudgement& judge
   return {};
 }
 
-Result<void> PrepareWriteAheadLogs(const std::filesystem::path& database,
-                                   const logging::Logger& logger) {
-  const Result<std::vector<std::filesystem::path>> logs = FindLogs(database);
+Result<LogFiles> PrepareWriteAheadLogs(const std::filesystem::path& database,
+                                       const logging::Logger& logger) {
+  const Result<LogFiles> logs = FindLogs(database);
   if (!logs) return std::unexpected(logs.error());
+  LogFiles without_record;
   bool followed = false;
   for (const std::filesystem::path& path : *logs) {
     const Result<LogJudgement> judgement = JudgeLogFile(path);
     if (!judgement) return std::unexpected(judgement.error());
     if (judgement->verdict == LogVerdict::kDamaged) return Damaged(path, *judgement);
     if (judgement->verdict == LogVerdict::kTorn && !followed) {
-      if (Result<void> cut = CutOff(path, *judgement, logger); !cut) return cut;
+      const Result<void> cut = CutOff(path, *judgement, logger);
+      if (!cut) return std::unexpected(cut.error());
     }
     followed = followed || judgement->has_record;
+    if (!judgement->has_record) without_record.push_back(path);
   }
-  return {};
+  return without_record;
 }
 
 Result<void> CheckManifest(const std::filesystem::path& database) {
@@ -113,10 +116,12 @@ Result<void> CheckManifest(const std::filesystem::path& database) {
 
 }  // namespace
 
-Result<void> PrepareLogFiles(const std::filesystem::path& database, const logging::Logger& logger) {
+Result<LogFiles> PrepareLogFiles(const std::filesystem::path& database,
+                                 const logging::Logger& logger) {
   std::error_code failure;
   if (!std::filesystem::exists(database, failure)) return {};
-  if (Result<void> checked = CheckManifest(database); !checked) return checked;
+  const Result<void> checked = CheckManifest(database);
+  if (!checked) return std::unexpected(checked.error());
   return PrepareWriteAheadLogs(database, logger);
 }
 

@@ -91,14 +91,16 @@ Result<Stores> OpenRocksDbStoresOn(const RocksDbOptions& options, const logging:
   WarnOfFileSystem(directory, logger);
   Result<std::unique_ptr<SlotFile>> witness = OpenWitness(directory);
   if (!witness) return std::unexpected(witness.error());
-  const Result<void> prepared = PrepareLogFiles(directory / kDatabaseName, logger);
-  if (!prepared) return std::unexpected(prepared.error());
+  const Result<LogFiles> empty_logs = PrepareLogFiles(directory / kDatabaseName, logger);
+  if (!empty_logs) return std::unexpected(empty_logs.error());
   Result<std::unique_ptr<Kv>> kv = OpenRocksDbKv({.database = directory / kDatabaseName,
                                                   .staging = directory / kStagingName,
                                                   .memory_bytes = options.memory_bytes,
                                                   .env = env},
                                                  logger);
   if (!kv) return std::unexpected(kv.error());
+  std::error_code gone_already;
+  for (const std::filesystem::path& log : *empty_logs) std::filesystem::remove(log, gone_already);
   return MakeStores(std::move(*kv), std::move(*witness), &std::chrono::steady_clock::now);
 }
 

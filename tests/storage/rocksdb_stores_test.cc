@@ -213,6 +213,17 @@ TEST_F(RocksDbStoresTest, ManyRestartsDoNotPileUpFiles) {
   EXPECT_EQ(Open().log->Load(Replica(1, 1))->last, Index(63));
 }
 
+TEST_F(RocksDbStoresTest, RestartsThatWriteNothingPileUpNoFiles) {
+  {
+    ASSERT_TRUE(SaveEntries(*Open().log, Replica(1, 1), MakeEntries(1, 4, 1)).has_value());
+  }
+  for (int i = 0; i < 5; ++i) Open();
+  const std::size_t files = FilesBelow(directory()).size();
+  for (int i = 0; i < 5; ++i) Open();
+  EXPECT_EQ(FilesBelow(directory()).size(), files);
+  EXPECT_EQ(Open().log->Load(Replica(1, 1))->last, Index(3));
+}
+
 TEST_F(RocksDbStoresTest, OldImagesGiveTheirRoomBack) {
   Stores stores = Open();
   for (std::uint64_t index = 1; index <= 10; ++index) {
