@@ -22,15 +22,12 @@
 #include "storage/posix_file.h"
 #include "storage/prepared_log.h"
 #include "storage/rocksdb_options.h"
+#include "storage/table_merger.h"
 
 namespace drumbeat::storage {
 namespace {
 
 constexpr std::size_t kKeptBatchBytes = 4u << 20;
-/// Every opening leaves a table, and what follows each other is never merged by itself: so many
-/// tables are, at an opening, unless they hold more than that.
-constexpr std::size_t kMaxTablesKept = 16;
-constexpr std::uint64_t kMaxMergedBytes = 64u << 20;
 
 rocksdb::Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
@@ -148,7 +145,8 @@ class RocksDbKv : public Kv {
                                         : nullptr),
         options_(std::move(options)),
         name_(options_.database.string()),
-        logger_(logger) {
+        logger_(logger),
+        merger_(std::make_shared<TableMerger>(name_, logger)) {
     if (own_env_ != nullptr) options_.env = own_env_.get();
   }
   ~RocksDbKv() override { Close(); }
@@ -173,7 +171,6 @@ class RocksDbKv : public Kv {
   Result<void> ClearStaging();
   std::vector<rocksdb::SstFileMetaData> Tables(Space space);
   bool HasKeys(Space space, const KeyRange& range);
-  void MergeTables();
   void Close();
   Error OpenError(const rocksdb::Status& status) const;
 
@@ -181,6 +178,7 @@ class RocksDbKv : public Kv {
   RocksDbKvOptions options_;
   const std::string name_;
   const logging::Logger logger_;
+  const std::shared_ptr<TableMerger> merger_;
   std::atomic<std::uint64_t> next_file_{0};
   Families families_{};
   std::unique_ptr<rocksdb::DB> db_;
@@ -262,12 +260,14 @@ Result<void> RocksDbKv::Open() {
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   const base::SignalsBlocked blocked;  // in RocksDB's threads, too
-  const rocksdb::Status status =
-      rocksdb::DB::Open(MakeDbOptions(options_, logger_), name_, descriptors, &handles, &db);
+  rocksdb::DBOptions db_options = MakeDbOptions(options_, logger_);
+  db_options.listeners.push_back(merger_);
+  rocksdb::Status status = rocksdb::DB::Open(db_options, name_, descriptors, &handles, &db);
   if (!status.ok()) return std::unexpected(OpenError(status));
   db_.reset(db);
   std::copy(handles.begin(), handles.end(), families_.begin());
-  MergeTables();
+  status = merger_->Start(*db_, {Of(families_, Space::kState), Of(families_, Space::kEntries)});
+  if (!status.ok()) return std::unexpected(OpenError(status));
   return {};
 }
 
@@ -282,20 +282,9 @@ Result<void> RocksDbKv::ClearStaging() {
                                      "cannot clear " + options_.staging.string(), failure.value()));
 }
 
-void RocksDbKv::MergeTables() {
-  for (const Space space : {Space::kState, Space::kEntries}) {
-    rocksdb::ColumnFamilyMetaData family;
-    db_->GetColumnFamilyMetaData(Of(families_, space), &family);
-    if (family.file_count <= kMaxTablesKept || family.size > kMaxMergedBytes) continue;
-    rocksdb::CompactRangeOptions all;
-    all.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
-    // A failure shows at the next write, as one in the background would.
-    (void)db_->CompactRange(all, Of(families_, space), nullptr, nullptr);
-  }
-}
-
 void RocksDbKv::Close() {
   if (db_ == nullptr) return;
+  merger_->Stop();
   for (rocksdb::ColumnFamilyHandle* family : families_) {
     (void)db_->DestroyColumnFamilyHandle(family);
   }

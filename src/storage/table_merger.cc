@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/table_merger.h"
+
+#include <limits>
+#include <utility>
+
+#include <rocksdb/convenience.h>
+#include <rocksdb/env.h>
+#include <rocksdb/sst_file_reader.h>
+
+#include "storage/advice.h"
+
+namespace drumbeat::storage {
+namespace {
+
+constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
+/// Every opening leaves a table in each family. A start is not to take long for it.
+constexpr MergeLimits kAtOpening{
+    .tables_kept = 16, .table_bytes = 4u << 20, .bytes_below = 64u << 20};
+/// About as often as RocksDB would.
+constexpr MergeLimits kAroundDamage{
+    .tables_kept = 7, .table_bytes = kNoLimit, .bytes_below = kNoLimit};
+constexpr std::uint64_t kTableBytes = 64u << 20;
+
+/// Somebody else works on these tables, or has merged or dropped them, or the database is closing.
+bool Passing(const rocksdb::Status& status) {
+  return status.IsAborted() || status.IsBusy() || status.IsInvalidArgument() ||
+         status.IsNotFound() || status.IsIncomplete() || status.IsShutdownInProgress();
+}
+
+}  // namespace
+
+TableMerger::TableMerger(std::string name, const logging::Logger& logger)
+    : name_(std::move(name)), logger_(logger) {}
+
+// -- What RocksDB tells --------------------------------------------------------------------------
+
+void TableMerger::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) {
+  const bool merging = reason == rocksdb::BackgroundErrorReason::kCompaction;
+  if (merging && error->IsCorruption()) *error = rocksdb::Status::OK();
+}
+
+void TableMerger::OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo& job) {
+  const bool own = job.compaction_reason == rocksdb::CompactionReason::kManualCompaction;
+  if (own || !job.status.IsCorruption()) return;
+  const base::MutexLock lock(mutex_);
+  damaged_.insert(job.cf_id);
+  due_.insert(job.cf_id);
+  Schedule();
+}
+
+void TableMerger::OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo& job) {
+  const base::MutexLock lock(mutex_);
+  if (!damaged_.contains(job.cf_id)) return;
+  due_.insert(job.cf_id);
+  Schedule();
+}
+
+// -- When it works -------------------------------------------------------------------------------
+
+rocksdb::Status TableMerger::Start(rocksdb::DB& db,
+                                   const std::vector<rocksdb::ColumnFamilyHandle*>& families) {
+  db_ = &db;
+  for (rocksdb::ColumnFamilyHandle* handle : families) {
+    Family& family = families_[handle->GetID()];
+    family.handle = handle;
+    const rocksdb::Status status = MergeAll(family, kAtOpening);
+    if (!status.ok()) return status;
+  }
+  const base::MutexLock lock(mutex_);
+  started_ = true;
+  Schedule();
+  return rocksdb::Status::OK();
+}
+
+void TableMerger::Stop() {
+  {
+    const base::MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  if (db_ != nullptr) rocksdb::CancelAllBackgroundWork(db_, /*wait=*/false);
+  const base::MutexLock lock(mutex_);
+  idle_.Wait(mutex_, [&]() DRUMBEAT_REQUIRES(mutex_) { return !scheduled_; });
+}
+
+bool TableMerger::Stopping() const {
+  const base::MutexLock lock(mutex_);
+  return stopping_;
+}
+
+void TableMerger::Schedule() {
+  if (!started_ || stopping_ || scheduled_ || due_.empty()) return;
+  scheduled_ = true;
+  db_->GetEnv()->Schedule(&TableMerger::Run, this, rocksdb::Env::Priority::LOW);
+}
+
+void TableMerger::MergeWhatIsDue() {
+  for (;;) {
+    std::uint32_t id = 0;
+    {
+      const base::MutexLock lock(mutex_);
+      if (stopping_ || due_.empty()) {
+        scheduled_ = false;
+        idle_.NotifyAll();
+        return;
+      }
+      id = due_.extract(due_.begin()).value();
+    }
+    Family& family = families_.at(id);
+    rocksdb::Status status;
+    if (!family.damaged) {
+      status = TakeOver(family);
+      FindBadTables(family);
+    }
+    if (status.ok()) status = MergeAll(family, kAroundDamage);
+    // RocksDB knows of it, and lets no write pass any more.
+    if (status.ok()) continue;
+    logger_.Error("cannot merge the tables in " + name_ + ": " + status.ToString());
+  }
+}
+
+// -- What it does --------------------------------------------------------------------------------
+
+rocksdb::Status TableMerger::MergeAll(Family& family, const MergeLimits& limits) {
+  while (!Stopping()) {
+    rocksdb::ColumnFamilyMetaData tables;
+    db_->GetColumnFamilyMetaData(family.handle, &tables);
+    const std::optional<Merge> merge = NextMerge(tables, family.bad, limits);
+    if (!merge) break;
+    rocksdb::Status status = MergeOnce(family, *merge);
+    if (Passing(status)) break;
+    if (status.ok()) continue;
+    if (!status.IsCorruption()) return status;
+    if (const rocksdb::Status taken = TakeOver(family); !taken.ok()) return taken;
+    // Not to be found: a riddle that the next flush or opening comes back to.
+    if (!FindBadTables(family)) break;
+  }
+  return rocksdb::Status::OK();
+}
+
+rocksdb::Status TableMerger::MergeOnce(Family& family, const Merge& merge) {
+  rocksdb::CompactionOptions options;
+  options.compression = rocksdb::kNoCompression;
+  // The tables of one merge would be of the same age, which level 0 does not allow.
+  options.output_file_size_limit = merge.level == 0 ? kNoLimit : kTableBytes;
+  return db_->CompactFiles(options, family.handle, merge.tables, merge.level);
+}
+
+rocksdb::Status TableMerger::TakeOver(Family& family) {
+  if (std::exchange(family.damaged, true)) return rocksdb::Status::OK();
+  {
+    const base::MutexLock lock(mutex_);
+    damaged_.insert(family.handle->GetID());
+  }
+  return db_->SetOptions(family.handle, {{"disable_auto_compactions", "true"}});
+}
+
+bool TableMerger::FindBadTables(Family& family) {
+  const rocksdb::Options options(db_->GetOptions(family.handle));
+  rocksdb::ColumnFamilyMetaData tables;
+  db_->GetColumnFamilyMetaData(family.handle, &tables);
+  bool found = false;
+  for (const rocksdb::LevelMetaData& level : tables.levels) {
+    for (const rocksdb::SstFileMetaData& table : level.files) {
+      if (Stopping()) return found;
+      if (family.bad.contains(table.file_number)) continue;
+      rocksdb::SstFileReader reader(options);
+      rocksdb::Status status = reader.Open(table.directory + "/" + table.relative_filename);
+      if (status.ok()) status = reader.VerifyChecksum();
+      if (!status.IsCorruption()) continue;
+      found = true;
+      family.bad.insert(table.file_number);
+      logger_.Warning(Advised(table.relative_filename + " of the database in " + name_ +
+                                  " is damaged, and left as it is; a replica that needs what it "
+                                  "cannot read there fails alone: " +
+                                  status.ToString(),
+                              kReplicaAdvice));
+    }
+  }
+  return found;
+}
+
+}  // namespace drumbeat::storage
