@@ -133,9 +133,14 @@ Result<void> RocksDbCursor::status() const {
 }
 
 Error WriteError(const std::string& name, const rocksdb::Status& status) {
-  return Error{.code = ErrorCode::kWriteFailed,
-               .message = "cannot write to the database in " + name + ": " + status.ToString() +
-                          "; free the cause and start again"};
+  Error error{.code = ErrorCode::kWriteFailed, .message = {}};
+  if (status.IsCorruption()) {
+    error.message = ReadError(name, status).message;
+  } else {
+    error.message = "cannot write to the database in " + name + ": " + status.ToString() +
+                    "; free the cause and start again";
+  }
+  return error;
 }
 
 class RocksDbKv : public Kv {

@@ -17,7 +17,7 @@ namespace drumbeat::storage {
 class FaultyFileSystem : public rocksdb::FileSystemWrapper {
  public:
   /// What fails next, of files that end in `suffix`.
-  enum class Fault { kNone, kSync, kAppend, kAppendNoSpace };
+  enum class Fault { kNone, kSync, kAppend, kAppendNoSpace, kAppendDamage };
   struct Plan {
     std::atomic<Fault> fault{Fault::kNone};
     /// Operations of that kind to let through first.
@@ -50,6 +50,7 @@ class FaultyFileSystem : public rocksdb::FileSystemWrapper {
     rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                              rocksdb::IODebugContext* debug) override {
       if (Due(Fault::kAppend)) return rocksdb::IOStatus::IOError("injected EIO");
+      if (Due(Fault::kAppendDamage)) return rocksdb::IOStatus::Corruption("injected damage");
       if (Due(Fault::kAppendNoSpace)) return rocksdb::IOStatus::NoSpace("injected ENOSPC");
       return FSWritableFileOwnerWrapper::Append(data, options, debug);
     }

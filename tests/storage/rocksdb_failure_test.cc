@@ -107,6 +107,23 @@ TEST_F(RocksDbFailureTest, AFailedAppendIsFinal) {
   }
 }
 
+// What RocksDB finds to be bad while it writes is damage of what all share, and is called so.
+TEST_F(RocksDbFailureTest, DamageThatStopsWritesIsCalledByItsName) {
+  plan_->suffix = ".sst";
+  plan_->fault = Fault::kAppendDamage;
+  Stores stores = OpenFaulty();
+  Result<void> saved;
+  for (std::uint64_t i = 1; i <= 100 && saved; ++i) {
+    saved = SaveEntries(*stores.log, Replica(1, 1), MakeEntries(i, i + 1, 1, 200'000));
+  }
+  ExpectWriteFailed(saved);
+  const std::string text = saved.error().message;
+  EXPECT_EQ(text.find("cannot write"), std::string::npos) << text;
+  EXPECT_NE(text.find("the database in " + directory().string()), std::string::npos) << text;
+  EXPECT_NE(text.find(" is damaged: "), std::string::npos) << text;
+  EXPECT_NE(text.find("; restore the data folder"), std::string::npos) << text;
+}
+
 TEST_F(RocksDbFailureTest, AnImageThatCannotBeWrittenHarmsNothingElse) {
   plan_->suffix = ".sst";
   Stores stores = OpenFaulty();
