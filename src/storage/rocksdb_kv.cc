@@ -19,6 +19,7 @@
 #include "base/thread.h"
 #include "logging/logger.h"
 #include "storage/advice.h"
+#include "storage/bad_sectors.h"
 #include "storage/posix_file.h"
 #include "storage/prepared_log.h"
 #include "storage/rocksdb_options.h"
@@ -146,8 +147,9 @@ Error WriteError(const std::string& name, const rocksdb::Status& status) {
 class RocksDbKv : public Kv {
  public:
   RocksDbKv(RocksDbKvOptions options, const logging::Logger& logger)
-      : own_env_(options.env == nullptr ? rocksdb::NewCompositeEnv(PreparedLogFileSystem())
-                                        : nullptr),
+      : own_env_(options.env == nullptr
+                     ? rocksdb::NewCompositeEnv(BadSectorsAsDamage(PreparedLogFileSystem()))
+                     : nullptr),
         options_(std::move(options)),
         name_(options_.database.string()),
         logger_(logger),

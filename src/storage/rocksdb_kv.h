@@ -25,7 +25,8 @@ struct RocksDbKvOptions {
   std::filesystem::path staging;
   /// Memory of all write buffers together.
   std::size_t memory_bytes = 64u << 20;
-  /// Where RocksDB's file work goes; null: PreparedLogFileSystem. Must outlive the store.
+  /// Where RocksDB's file work goes; null: the default file system with
+  /// PreparedLogFileSystem and BadSectorsAsDamage. Must outlive the store.
   rocksdb::Env* env = nullptr;
 };
 

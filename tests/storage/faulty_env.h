@@ -8,6 +8,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 
+#include "storage/bad_sectors.h"
 #include "storage/prepared_log.h"
 
 namespace drumbeat::storage {
@@ -27,7 +28,7 @@ class FaultyFileSystem : public rocksdb::FileSystemWrapper {
   };
 
   explicit FaultyFileSystem(std::shared_ptr<Plan> plan)
-      : FileSystemWrapper(PreparedLogFileSystem()), plan_(std::move(plan)) {}
+      : FileSystemWrapper(BadSectorsAsDamage(PreparedLogFileSystem())), plan_(std::move(plan)) {}
 
   const char* Name() const override { return "FaultyFileSystem"; }
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,

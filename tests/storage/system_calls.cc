@@ -14,6 +14,7 @@ namespace {
 std::atomic<FileWatcher*> watcher{nullptr};
 std::atomic<SlowFiles*> slow{nullptr};
 std::atomic<RefusedWrites*> refused{nullptr};
+std::atomic<BadSector*> bad_sector{nullptr};
 
 std::string PathOf(int fd) {
   char path[4096];
@@ -74,6 +75,15 @@ bool RefusedWrites::Refuses(int fd) {
   return true;
 }
 
+BadSector::BadSector(std::string suffix) : suffix_(std::move(suffix)) { bad_sector = this; }
+BadSector::~BadSector() { bad_sector = nullptr; }
+
+bool BadSector::Refuses(int fd, long offset) {
+  if (offset >= 512 || !PathOf(fd).ends_with(suffix_)) return false;
+  ++refused_;
+  return true;
+}
+
 }  // namespace drumbeat::storage
 
 extern "C" ssize_t write(int fd, const void* bytes, size_t count) {
@@ -87,6 +97,11 @@ extern "C" ssize_t pwrite(int fd, const void* bytes, size_t count, off_t offset)
 }
 
 extern "C" ssize_t pread(int fd, void* bytes, size_t count, off_t offset) {
+  drumbeat::storage::BadSector* const bad = drumbeat::storage::bad_sector.load();
+  if (bad != nullptr && bad->Refuses(fd, offset)) {
+    errno = EIO;
+    return -1;
+  }
   drumbeat::storage::SlowFiles* const slows = drumbeat::storage::slow.load();
   if (slows != nullptr && !slows->Admit(slows->reads_, count)) return -1;
   return ::syscall(SYS_pread64, fd, bytes, count, offset);

@@ -76,4 +76,18 @@ class RefusedWrites {
   std::atomic<int> refused_{0};
 };
 
+/// A disk that cannot read the start of files that end in `suffix`.
+class BadSector {
+ public:
+  explicit BadSector(std::string suffix);
+  ~BadSector();
+  int refused() const { return refused_; }
+
+  bool Refuses(int fd, long offset);
+
+ private:
+  const std::string suffix_;
+  std::atomic<int> refused_{0};
+};
+
 }  // namespace drumbeat::storage

@@ -157,6 +157,16 @@ TEST_F(TableMergerTest, ABadTableOfStateIsMergedAround) {
   EXPECT_TRUE(Logged(bad)) << sink_->text();
 }
 
+// What the disk cannot read is no failed write either.
+TEST_F(TableMergerTest, ABadSectorIsMergedAround) {
+  MakeTables();
+  const fs::path bad = TablesWith("pppp").front();
+  const BadSector sector(bad.filename().string());
+  ExpectTheOthersGoOn(25);
+  EXPECT_GT(sector.refused(), 25);
+  EXPECT_TRUE(Logged(bad)) << sink_->text();
+}
+
 // Images are never merged.
 TEST_F(TableMergerTest, ABadImageIsNoMatterOfTheOthers) {
   MakeTables();
