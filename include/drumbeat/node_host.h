@@ -147,7 +147,9 @@ class NodeHost {
   /// Membership::config_change_id; otherwise ignored.
   /// Result: the membership after the change.
   /// Errors: kInvalidAddress, kInvalidArgument (replica 0), kInProgress, kNoLeader, kRejected with
-  /// the rule in its text: nothing changed. kTimeout, kTerminated: unknown.
+  /// the rule in its text: nothing changed. kTimeout, kTerminated: unknown. What the members that
+  /// this replica knows forbid is refused once the leader has told the present ones, within
+  /// `timeout`; a member that was removed is refused at once.
   /// Source: Ongaro 2014, section 4.1 (one member at a time).
   Request<Membership> RequestAddReplica(ShardId shard, ReplicaId replica, std::string address,
                                         std::chrono::milliseconds timeout,
@@ -177,7 +179,8 @@ class NodeHost {
   Result<LeaderInfo> GetLeader(ShardId shard) const;
   /// Asks the leader to hand over to `target`, or with 0 (on the leader only) to the voter that
   /// has most of the log. Completes once this replica follows another leader than before, in a
-  /// newer term; kTimeout when that did not come about.
+  /// newer term; kTimeout when that did not come about. kInvalidArgument: `target` is no voter;
+  /// the leader is asked for the members, within `timeout`, when this replica knows of no such one.
   /// Source: Ongaro 2014, section 3.10.
   Request<LeaderInfo> RequestLeaderTransfer(ShardId shard, ReplicaId target,
                                             std::chrono::milliseconds timeout);

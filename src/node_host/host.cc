@@ -149,14 +149,12 @@ void Host::HandLeadershipsOver(std::chrono::milliseconds budget) {
                    std::min<std::chrono::milliseconds>(budget, std::chrono::years(100));
   std::vector<Request<LeaderInfo>> transfers;
   for (const ReplicaPtr& replica : AllReplicas()) {
-    ReplicaState& state = replica->state();
+    const ReplicaState& state = replica->state();
     if (state.life() != Life::kRunning || state.leader().leader != state.ref.replica) continue;
     if (replica->applier().runtime().membership().voters.size() < 2) continue;
     internal::Completion<LeaderInfo> completion(services_->callbacks);
     Request<LeaderInfo> request = completion.request();
-    if (!state.BeginTransfer(completion, DeadlineTick(budget))) continue;
-    state.inbox.AddEvent(TransferWanted{ReplicaId(0)});
-    replica->Notify();
+    StartTransfer(*replica, ReplicaId(0), DeadlineTick(budget), std::move(completion));
     transfers.push_back(std::move(request));
   }
   for (Request<LeaderInfo>& transfer : transfers) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -20,6 +21,7 @@
 #include "node_host/callback_queue.h"
 #include "node_host/engine.h"
 #include "node_host/event_queue.h"
+#include "node_host/pending_reads.h"
 #include "node_host/replica.h"
 #include "node_host/scheduler.h"
 #include "node_host/services.h"
@@ -128,10 +130,23 @@ class Host : private transport::TransportHandler {
   std::vector<ReplicaPtr> AllReplicas() const;
   ReplicaInfo InfoOf(const Replica& replica) const;
 
+  /// Proposes `entry` for whoever waits for `completion`.
+  template <class T>
+  void ProposeFor(internal::Completion<T> completion, ShardId shard, raft::Entry entry,
+                  std::uint64_t deadline_tick);
   template <class T>
   Request<T> ProposeEntry(ShardId shard, raft::Entry entry, std::chrono::milliseconds timeout);
+  void AddRead(ShardId shard, PendingRead read);
   template <class Wanted, class T>
   Request<T> StartRead(ShardId shard, Wanted wanted, std::chrono::milliseconds timeout);
+  /// Reads the members (linearizable), then calls `then` on whatever thread learns of them, or with
+  /// an error of Outcome::kDidNotHappen. It must be short.
+  void WithMembers(ShardId shard, std::uint64_t deadline_tick,
+                   std::move_only_function<void(Result<Membership>)> then);
+  /// Why a request came to nothing when the read before it ended with `error`.
+  Error NothingAsked(ShardId shard, const Error& error) const;
+  void StartTransfer(Replica& replica, ReplicaId target, std::uint64_t deadline_tick,
+                     internal::Completion<LeaderInfo> completion);
 
   EngineWorker& WorkerOf(ShardId shard);
   std::uint64_t DeadlineTick(std::chrono::milliseconds timeout) const;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "codec/command.h"
@@ -8,27 +10,80 @@
 
 // What clients ask of a host.
 namespace drumbeat::node_host {
+namespace {
+
+/// Runs what is completed on the thread that completes it.
+class Here : public internal::CallbackExecutor {
+ public:
+  void Run(std::move_only_function<void()> callback) override { callback(); }
+};
+
+std::string Name(ReplicaId replica) { return "replica " + std::to_string(replica.value()); }
+
+/// Makes `change` one that may be proposed, or says what is wrong with it whoever the members are.
+Result<void> Prepare(raft::ConfigChange& change, const ReplicaConfig& config) {
+  if (config.role == ReplicaRole::kWitness) {
+    return drumbeat::Fail(ErrorCode::kNotSupported, "a witness cannot ask for a change");
+  }
+  if (!change.replica) {
+    return drumbeat::Fail(ErrorCode::kInvalidArgument, "replica ids are at least 1");
+  }
+  if (change.type == raft::ConfigChangeType::kRemove) return {};
+  const auto syntax = config.allow_ipv6_members ? transport::AddressSyntax::kIpv6Too
+                                                : transport::AddressSyntax::kDragonboat;
+  if (!transport::ParseAddress(change.address, syntax)) {
+    return drumbeat::Fail(ErrorCode::kInvalidAddress, "not a host:port address");
+  }
+  change.address = transport::NormalizeAddress(change.address);
+  return {};
+}
+
+/// Whether `change` may be proposed to a shard of these members.
+Result<void> Allowed(const raft::ConfigChange& change, const Membership& members,
+                     const ReplicaConfig& config) {
+  // The replicated rules would accept it and ban the id for ever.
+  if (change.type == raft::ConfigChangeType::kRemove && !raft::IsMember(members, change.replica)) {
+    return drumbeat::Fail(ErrorCode::kRejected, Name(change.replica) + " is not a member");
+  }
+  const auto order =
+      config.ordered_config_change ? raft::ChangeOrder::kOrdered : raft::ChangeOrder::kAny;
+  std::optional<std::string> refusal = raft::WhyRefused(members, change, order);
+  if (!refusal) return {};
+  return drumbeat::Fail(ErrorCode::kRejected, std::move(*refusal));
+}
+
+/// Whether leadership may be handed over to `target` in a shard of these members.
+Result<void> MayLead(ReplicaId target, const Membership& members) {
+  if (members.voters.contains(target)) return {};
+  return drumbeat::Fail(ErrorCode::kInvalidArgument, Name(target) + " is not a voting member");
+}
+
+}  // namespace
 
 template <class T>
-Request<T> Host::ProposeEntry(ShardId shard, raft::Entry entry, std::chrono::milliseconds timeout) {
-  Result<ReplicaPtr> replica = Serving(shard);
-  if (!replica) return Request<T>::Completed(std::unexpected(replica.error()));
+void Host::ProposeFor(internal::Completion<T> completion, ShardId shard, raft::Entry entry,
+                      std::uint64_t deadline_tick) {
+  const Result<ReplicaPtr> replica = Serving(shard);
+  if (!replica) return completion.Complete(std::unexpected(replica.error()));
   ReplicaState& state = (*replica)->state();
-  internal::Completion<T> completion(services_->callbacks);
-  Request<T> request = completion.request();
   PendingProposals::AnyCompletion any(std::move(completion));
   const Result<std::uint64_t> key =
-      state.proposals.Add(entry.client_id, entry.series_id, DeadlineTick(timeout), any);
+      state.proposals.Add(entry.client_id, entry.series_id, deadline_tick, any);
   if (!key) {
-    std::get<internal::Completion<T>>(any).Complete(std::unexpected(key.error()));
-    return request;
+    return std::get<internal::Completion<T>>(any).Complete(std::unexpected(key.error()));
   }
   entry.key = *key;
   if (!state.inbox.AddProposal(entry)) {
-    state.proposals.Drop(entry, {ErrorCode::kBusy, "too much waits to be proposed already"});
-    return request;
+    return state.proposals.Drop(entry, {ErrorCode::kBusy, "too much waits to be proposed already"});
   }
   (*replica)->Notify();
+}
+
+template <class T>
+Request<T> Host::ProposeEntry(ShardId shard, raft::Entry entry, std::chrono::milliseconds timeout) {
+  internal::Completion<T> completion(services_->callbacks);
+  Request<T> request = completion.request();
+  ProposeFor(std::move(completion), shard, std::move(entry), DeadlineTick(timeout));
   return request;
 }
 
@@ -79,23 +134,22 @@ Request<void> Host::CloseSession(const Session& session, std::chrono::millisecon
   return ProposeEntry<void>(session.shard_id(), std::move(entry), timeout);
 }
 
-template <class Wanted, class T>
-Request<T> Host::StartRead(ShardId shard, Wanted wanted, std::chrono::milliseconds timeout) {
+void Host::AddRead(ShardId shard, PendingRead read) {
   const Result<ReplicaPtr> replica = Serving(shard);
-  if (!replica) return Request<T>::Completed(std::unexpected(replica.error()));
+  if (!replica) return read.Fail(replica.error());
   ReplicaState& state = (*replica)->state();
   if (state.config.role == ReplicaRole::kWitness) {
-    return Request<T>::Completed(
-        drumbeat::Fail(ErrorCode::kNotSupported, "a witness cannot be read"));
+    return read.Fail({ErrorCode::kNotSupported, "a witness cannot be read"});
   }
+  if (const Result<void> added = state.reads.Add(read); !added) return read.Fail(added.error());
+  (*replica)->Notify();
+}
+
+template <class Wanted, class T>
+Request<T> Host::StartRead(ShardId shard, Wanted wanted, std::chrono::milliseconds timeout) {
   wanted.completion = internal::Completion<T>(services_->callbacks);
   Request<T> request = wanted.completion.request();
-  PendingRead read{.what = std::move(wanted), .deadline_tick = DeadlineTick(timeout)};
-  if (const Result<void> added = state.reads.Add(read); !added) {
-    read.Fail(added.error());
-    return request;
-  }
-  (*replica)->Notify();
+  AddRead(shard, {.what = std::move(wanted), .deadline_tick = DeadlineTick(timeout)});
   return request;
 }
 
@@ -119,46 +173,58 @@ Result<std::any> Host::StaleRead(ShardId shard, const std::any& query) {
   return (*replica)->applier().Lookup(query);
 }
 
+// Not on the callback thread: whoever waits there for the request would wait for ever.
+void Host::WithMembers(ShardId shard, std::uint64_t deadline_tick,
+                       std::move_only_function<void(Result<Membership>)> then) {
+  internal::Completion<Membership> completion(std::make_shared<Here>());
+  completion.request().Then(
+      [this, shard, then = std::move(then)](Result<Membership> members) mutable {
+        if (!members) members = std::unexpected(NothingAsked(shard, members.error()));
+        then(std::move(members));
+      });
+  AddRead(shard,
+          {.what = PendingRead::Members{std::move(completion)}, .deadline_tick = deadline_tick});
+}
+
+Error Host::NothingAsked(ShardId shard, const Error& error) const {
+  if (error.outcome() == Outcome::kDidNotHappen) return error;
+  if (const Result<ReplicaPtr> replica = Serving(shard); !replica) return replica.error();
+  return {ErrorCode::kNoLeader, "no leader told who the members are, so nothing was asked for"};
+}
+
 Request<Membership> Host::RequestChange(ShardId shard, raft::ConfigChange change,
                                         std::chrono::milliseconds timeout) {
   using Answer = Request<Membership>;
   const Result<ReplicaPtr> replica = Serving(shard);
   if (!replica) return Answer::Completed(std::unexpected(replica.error()));
   const ReplicaConfig& config = (*replica)->state().config;
-  if (config.role == ReplicaRole::kWitness) {
-    return Answer::Completed(
-        drumbeat::Fail(ErrorCode::kNotSupported, "a witness cannot ask for a change"));
-  }
-  if (!change.replica) {
-    return Answer::Completed(
-        drumbeat::Fail(ErrorCode::kInvalidArgument, "replica ids are at least 1"));
-  }
-  const Membership members = (*replica)->applier().runtime().membership();
-  if (change.type == raft::ConfigChangeType::kRemove) {
-    // The replicated rules would accept it and ban the id for ever.
-    if (!raft::IsMember(members, change.replica)) {
-      return Answer::Completed(
-          drumbeat::Fail(ErrorCode::kRejected,
-                         "replica " + std::to_string(change.replica.value()) + " is not a member"));
-    }
-  } else {
-    const auto syntax = config.allow_ipv6_members ? transport::AddressSyntax::kIpv6Too
-                                                  : transport::AddressSyntax::kDragonboat;
-    if (!transport::ParseAddress(change.address, syntax)) {
-      return Answer::Completed(
-          drumbeat::Fail(ErrorCode::kInvalidAddress, "not a host:port address"));
-    }
-    change.address = transport::NormalizeAddress(change.address);
-  }
-  const auto order =
-      config.ordered_config_change ? raft::ChangeOrder::kOrdered : raft::ChangeOrder::kAny;
-  if (std::optional<std::string> refusal = raft::WhyRefused(members, change, order)) {
-    return Answer::Completed(drumbeat::Fail(ErrorCode::kRejected, std::move(*refusal)));
+  if (const Result<void> fit = Prepare(change, config); !fit) {
+    return Answer::Completed(std::unexpected(fit.error()));
   }
   raft::Entry entry;
   entry.type = raft::EntryType::kConfigChange;
   entry.command = base::Bytes::Copy(codec::EncodeConfigChange(change));
-  return ProposeEntry<Membership>(shard, std::move(entry), timeout);
+  const Membership known = (*replica)->applier().runtime().membership();
+  const Result<void> allowed = Allowed(change, known, config);
+  if (allowed) return ProposeEntry<Membership>(shard, std::move(entry), timeout);
+  // Who was removed never comes back. Of all else this replica may not have heard yet.
+  if (known.removed.contains(change.replica)) {
+    return Answer::Completed(std::unexpected(allowed.error()));
+  }
+  internal::Completion<Membership> completion(services_->callbacks);
+  Answer request = completion.request();
+  const std::uint64_t deadline_tick = DeadlineTick(timeout);
+  WithMembers(
+      shard, deadline_tick,
+      [this, shard, deadline_tick, change = std::move(change), config, entry = std::move(entry),
+       completion = std::move(completion)](const Result<Membership>& members) mutable {
+        if (!members) return completion.Complete(members);
+        if (const Result<void> may = Allowed(change, *members, config); !may) {
+          return completion.Complete(std::unexpected(may.error()));
+        }
+        ProposeFor(std::move(completion), shard, std::move(entry), deadline_tick);
+      });
+  return request;
 }
 
 Request<Index> Host::RequestSnapshot(ShardId shard, const SnapshotOptions& options,
@@ -187,33 +253,53 @@ Result<LeaderInfo> Host::GetLeader(ShardId shard) const {
   return (*replica)->state().leader();
 }
 
+void Host::StartTransfer(Replica& replica, ReplicaId target, std::uint64_t deadline_tick,
+                         internal::Completion<LeaderInfo> completion) {
+  ReplicaState& state = replica.state();
+  const LeaderInfo now = state.leader();
+  if (!now.leader) return completion.Complete(drumbeat::Fail(ErrorCode::kNoLeader));
+  if (now.leader == target) return completion.Complete(now);
+  if (const Result<void> begun = state.BeginTransfer(completion, deadline_tick); !begun) {
+    return completion.Complete(std::unexpected(begun.error()));
+  }
+  state.inbox.AddEvent(TransferWanted{target});
+  replica.Notify();
+}
+
 Request<LeaderInfo> Host::RequestLeaderTransfer(ShardId shard, ReplicaId target,
                                                 std::chrono::milliseconds timeout) {
   using Answer = Request<LeaderInfo>;
   const Result<ReplicaPtr> replica = Serving(shard);
   if (!replica) return Answer::Completed(std::unexpected(replica.error()));
-  ReplicaState& state = (*replica)->state();
-  const LeaderInfo now = state.leader();
-  if (!now.leader) return Answer::Completed(drumbeat::Fail(ErrorCode::kNoLeader));
-  if (now.leader == target) return Answer::Completed(now);
-  const Membership members = (*replica)->applier().runtime().membership();
-  if (!target && now.leader != state.ref.replica) {
+  const ReplicaId leader = (*replica)->state().leader().leader;
+  if (leader && !target && leader != (*replica)->state().ref.replica) {
     return Answer::Completed(drumbeat::Fail(ErrorCode::kInvalidArgument,
                                             "only the leader can choose whom to hand over to"));
   }
-  if (target && !members.voters.contains(target)) {
-    return Answer::Completed(
-        drumbeat::Fail(ErrorCode::kInvalidArgument,
-                       "replica " + std::to_string(target.value()) + " is not a voting member"));
-  }
   internal::Completion<LeaderInfo> completion(services_->callbacks);
   Answer request = completion.request();
-  if (const Result<void> begun = state.BeginTransfer(completion, DeadlineTick(timeout)); !begun) {
-    completion.Complete(std::unexpected(begun.error()));
+  const std::uint64_t deadline_tick = DeadlineTick(timeout);
+  const Membership known = (*replica)->applier().runtime().membership();
+  const Result<void> may = MayLead(target, known);
+  if (may || !leader || !target || leader == target) {
+    StartTransfer(**replica, target, deadline_tick, std::move(completion));
     return request;
   }
-  state.inbox.AddEvent(TransferWanted{target});
-  (*replica)->Notify();
+  // These never become voters. Any other one may have become one without this replica knowing yet.
+  if (known.removed.contains(target) || known.witnesses.contains(target)) {
+    return Answer::Completed(std::unexpected(may.error()));
+  }
+  WithMembers(shard, deadline_tick,
+              [this, shard, deadline_tick, target,
+               completion = std::move(completion)](const Result<Membership>& members) mutable {
+                if (!members) return completion.Complete(std::unexpected(members.error()));
+                if (const Result<void> allowed = MayLead(target, *members); !allowed) {
+                  return completion.Complete(std::unexpected(allowed.error()));
+                }
+                const Result<ReplicaPtr> serving = Serving(shard);
+                if (!serving) return completion.Complete(std::unexpected(serving.error()));
+                StartTransfer(**serving, target, deadline_tick, std::move(completion));
+              });
   return request;
 }
 

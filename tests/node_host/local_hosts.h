@@ -119,33 +119,35 @@ class LocalHostsTest : public testing::Test {
     for (std::uint64_t id = 1; id <= 3; ++id) {
       options.initial_members[ReplicaId(id)] = Address(id);
     }
-    for (std::uint64_t id = 1; id <= 3; ++id) {
-      NodeHostConfig config;
-      config.raft_address = Address(id);
-      config.tick = kTick;
-      config.deployment_id = 1;
-      HostParts parts{
-          .scheduler = MakeThreadScheduler(),
-          .folder = nullptr,
-          .stores = disks_[id].Open(),
-          .transport = std::make_unique<Switchboard::Line>(board_, Address(id)),
-          .logger = logging::Logger(std::make_shared<QuietSink>(), LogLevel::kInfo, "test"),
-          .id = Address(id),
-          .seed = id};
-      auto host = Host::Start(config, std::move(parts));
-      ASSERT_TRUE(host.has_value()) << host.error().message;
-      hosts_[id] = std::move(*host);
-      ReplicaConfig replica;
-      replica.shard_id = kShard;
-      replica.replica_id = ReplicaId(id);
-      replica.election_ticks = kElectionTicks;
-      replica.heartbeat_ticks = 4;
-      replica.max_in_memory_log_bytes = max_in_memory_log_bytes_;
-      replica.max_entry_bytes = std::min(replica.max_entry_bytes, max_in_memory_log_bytes_);
-      const auto started = hosts_[id]->StartReplica(
-          options, [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);
-      ASSERT_TRUE(started.has_value()) << started.error().message;
-    }
+    for (std::uint64_t id = 1; id <= 3; ++id) Start(id, options);
+  }
+  /// A host with its replica.
+  void Start(std::uint64_t id, const StartOptions& options) {
+    NodeHostConfig config;
+    config.raft_address = Address(id);
+    config.tick = kTick;
+    config.deployment_id = 1;
+    HostParts parts{
+        .scheduler = MakeThreadScheduler(),
+        .folder = nullptr,
+        .stores = disks_[id].Open(),
+        .transport = std::make_unique<Switchboard::Line>(board_, Address(id)),
+        .logger = logging::Logger(std::make_shared<QuietSink>(), LogLevel::kInfo, "test"),
+        .id = Address(id),
+        .seed = id};
+    auto host = Host::Start(config, std::move(parts));
+    ASSERT_TRUE(host.has_value()) << host.error().message;
+    hosts_[id] = std::move(*host);
+    ReplicaConfig replica;
+    replica.shard_id = kShard;
+    replica.replica_id = ReplicaId(id);
+    replica.election_ticks = kElectionTicks;
+    replica.heartbeat_ticks = 4;
+    replica.max_in_memory_log_bytes = max_in_memory_log_bytes_;
+    replica.max_entry_bytes = std::min(replica.max_entry_bytes, max_in_memory_log_bytes_);
+    const auto started = hosts_[id]->StartReplica(
+        options, [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);
+    ASSERT_TRUE(started.has_value()) << started.error().message;
   }
   void TearDown() override {
     for (auto& [id, disk] : disks_) disk.Stall(false);
@@ -166,7 +168,8 @@ class LocalHostsTest : public testing::Test {
     Result<ApplyResult> result = Fail(ErrorCode::kNoLeader);
     Eventually([&] {
       result = hosts_[id]->Propose(kShard, Session::NoOp(kShard), text, milliseconds(2000)).Get();
-      return result || result.error().code != ErrorCode::kNoLeader;
+      return result || (result.error().code != ErrorCode::kNoLeader &&
+                        result.error().code != ErrorCode::kNotReady);
     });
     return result;
   }
