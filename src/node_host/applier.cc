@@ -44,6 +44,23 @@ std::string Describe(const raft::ConfigChange& change) {
 
 }  // namespace
 
+/// Stands in line in the snapshot pool.
+class Applier::SnapshotTurn : public Runnable {
+ public:
+  /// `awaited`: nothing else is done meanwhile.
+  SnapshotTurn(std::shared_ptr<Applier> applier, const SnapshotTask& task, bool awaited)
+      : applier_(std::move(applier)), task_(task), awaited_(awaited) {}
+  bool Run() override {
+    applier_->TakeTurn(task_, awaited_);
+    return false;
+  }
+
+ private:
+  const std::shared_ptr<Applier> applier_;
+  const SnapshotTask task_;
+  const bool awaited_;
+};
+
 Applier::Applier(std::shared_ptr<ReplicaState> state,
                  std::unique_ptr<state_machine::Runtime> runtime, std::function<void()> notify_raft)
     : shared_state_(std::move(state)),
@@ -88,32 +105,64 @@ void Applier::Enqueue(Work work) {
 }
 
 bool Applier::IsLong(const Work& work) {
-  return std::holds_alternative<LoadTask>(work) || std::holds_alternative<RestoreTask>(work) ||
-         std::holds_alternative<SnapshotTask>(work);
+  return std::holds_alternative<LoadTask>(work) || std::holds_alternative<RestoreTask>(work);
+}
+
+WorkPool& Applier::Pool() const {
+  return in_snapshot_pool_ ? state_.services.snapshot_pool : state_.services.apply_pool;
 }
 
 bool Applier::Run() {
   Work work;
-  bool wrong_pool = false;
   {
     const base::MutexLock lock(mutex_);
-    wrong_pool = IsLong(queue_.front()) != in_snapshot_pool_;
-    if (!wrong_pool) {
-      work = std::move(queue_.front());
-      queue_.pop_front();
+    if (at_work_) {
+      parked_ = true;
+      return false;
     }
-  }
-  if (wrong_pool) {
-    in_snapshot_pool_ = !in_snapshot_pool_;
-    WorkPool& pool = in_snapshot_pool_ ? state_.services.snapshot_pool : state_.services.apply_pool;
-    pool.Submit(shared_from_this());
-    return false;
+    if (IsLong(queue_.front()) != in_snapshot_pool_) {
+      in_snapshot_pool_ = !in_snapshot_pool_;
+      Pool().Submit(shared_from_this());
+      return false;
+    }
+    at_work_ = true;
+    work = std::move(queue_.front());
+    queue_.pop_front();
   }
   std::visit([this](auto& task) { Do(task); }, work);
   const base::MutexLock lock(mutex_);
+  WorkEnds();
   scheduled_ = !queue_.empty();
   if (!scheduled_) in_snapshot_pool_ = false;
   return scheduled_;
+}
+
+// A busy replica is always at work, and takes snapshots too: one whose turn it is meanwhile goes
+// before what else waits here, and gets the next worker that is free.
+void Applier::TakeTurn(const SnapshotTask& task, bool awaited) {
+  {
+    const base::MutexLock lock(mutex_);
+    if (std::exchange(at_work_, true) && !awaited) {
+      missed_turns_.push_back(task);
+      return;
+    }
+  }
+  Snapshot(task);
+  const base::MutexLock lock(mutex_);
+  WorkEnds();
+}
+
+void Applier::WorkEnds() {
+  std::erase_if(missed_turns_, [this](const SnapshotTask& task) { return !IsWanted(task); });
+  if (!missed_turns_.empty()) {
+    state_.services.snapshot_pool.Submit(
+        std::make_shared<SnapshotTurn>(shared_from_this(), missed_turns_.front(), true),
+        WorkPool::Place::kFirst);
+    missed_turns_.pop_front();
+    return;
+  }
+  at_work_ = false;
+  if (std::exchange(parked_, false)) Pool().Submit(shared_from_this());
 }
 
 void Applier::Do(LoadTask& task) {
@@ -277,25 +326,34 @@ void Applier::Do(ReadTask&) {
   if (!state_.stopped()) AnswerReadyReads();
 }
 
-void Applier::SnapshotIfDue() {
+bool Applier::SnapshotIsDue() const {
   const std::uint64_t every = state_.config.snapshot_entries;
-  if (every == 0 || applied() - last_attempt_ <= every) return;
-  {
-    const base::MutexLock lock(mutex_);
-    if (std::exchange(snapshot_queued_, true)) return;
-    // Before what was committed meanwhile, so that a busy replica takes snapshots too.
-    queue_.push_front(SnapshotTask{});
-  }
+  return every != 0 && applied() - last_attempt_ > every;
+}
+
+void Applier::SnapshotIfDue() {
+  if (!SnapshotIsDue() || std::exchange(snapshot_queued_, true)) return;
+  StandInLine(SnapshotTask{});
+}
+
+bool Applier::IsWanted(const SnapshotTask& task) const {
+  if (state_.stopped()) return false;
+  // Else a client that asks again after each timeout would pile up snapshots for nobody.
+  return task.request == 0 || state_.WaitsForSnapshot(task.request);
 }
 
 void Applier::Do(SnapshotTask& task) {
-  {
-    const base::MutexLock lock(mutex_);
-    snapshot_queued_ = false;
-  }
-  if (state_.stopped()) return;
-  // Else a client that asks again after each timeout would pile up snapshots for nobody.
-  if (task.request != 0 && !state_.WaitsForSnapshot(task.request)) return;
+  if (IsWanted(task)) StandInLine(task);
+}
+
+void Applier::StandInLine(const SnapshotTask& task) {
+  state_.services.snapshot_pool.Submit(
+      std::make_shared<SnapshotTurn>(shared_from_this(), task, false));
+}
+
+void Applier::Snapshot(const SnapshotTask& task) {
+  if (task.request == 0) snapshot_queued_ = false;
+  if (!IsWanted(task) || (task.request == 0 && !SnapshotIsDue())) return;
   // If it fails, then not again before as many entries have come once more.
   last_attempt_ = applied();
   const Result<raft::SnapshotRecord> saved = Save();

@@ -24,8 +24,9 @@
 namespace drumbeat::node_host {
 
 /// The side of a replica that runs its state machine: applies what was committed, answers reads,
-/// takes and restores snapshots. What it does is queued and done in order, in the apply pool;
-/// snapshots move over to the snapshot pool while they last.
+/// takes and restores snapshots. What it does is queued and done in order, in the apply pool; to
+/// restore a snapshot it moves over to the snapshot pool. A snapshot that is to be taken stands in
+/// line there by itself, and applying goes on until its turn comes.
 ///
 /// Thread-safety: all functions from any thread, except Run(), which the pools call.
 class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
@@ -74,9 +75,16 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
     std::function<void()> closed;
   };
   using Work = std::variant<LoadTask, ApplyTask, RestoreTask, SnapshotTask, ReadTask, CloseTask>;
+  class SnapshotTurn;
 
   void Enqueue(Work work);
   static bool IsLong(const Work& work);
+  WorkPool& Pool() const DRUMBEAT_REQUIRES(mutex_);
+  void WorkEnds() DRUMBEAT_REQUIRES(mutex_);
+  void StandInLine(const SnapshotTask& task);
+  void TakeTurn(const SnapshotTask& task, bool awaited);
+  bool IsWanted(const SnapshotTask& task) const;
+  bool SnapshotIsDue() const;
 
   void Do(LoadTask& task);
   void Do(ApplyTask& task);
@@ -86,6 +94,7 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
   void Do(CloseTask& task);
 
   Result<void> Recover(const raft::SnapshotRecord& snapshot);
+  void Snapshot(const SnapshotTask& task);
   Result<raft::SnapshotRecord> Save();
   void TellRaft(std::span<const state_machine::AppliedEntry> applied);
   void AnswerReadyReads();
@@ -98,19 +107,25 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
   const std::function<void()> notify_raft_;
   std::atomic<std::uint64_t> applied_{0};
   std::stop_source stop_;
-  /// Only in Run():
+  /// Only for whoever is at work:
   std::vector<state_machine::AppliedEntry> outcomes_;
   Index last_snapshot_;
   /// Up to where one was taken or tried to be.
   Index last_attempt_;
-  bool in_snapshot_pool_ = false;
+  bool snapshot_queued_ = false;
 
   base::Mutex mutex_;
   std::deque<Work> queue_ DRUMBEAT_GUARDED_BY(mutex_);
-  /// In a pool, or being run.
+  /// In a pool, or being run, or parked.
   bool scheduled_ DRUMBEAT_GUARDED_BY(mutex_) = false;
+  bool in_snapshot_pool_ DRUMBEAT_GUARDED_BY(mutex_) = false;
+  /// One of the queue is being done, or a snapshot is being taken or about to be.
+  bool at_work_ DRUMBEAT_GUARDED_BY(mutex_) = false;
+  /// Back in its pool when the snapshot has been taken.
+  bool parked_ DRUMBEAT_GUARDED_BY(mutex_) = false;
+  /// Snapshots whose turn came while something else was being done: they are next.
+  std::deque<SnapshotTask> missed_turns_ DRUMBEAT_GUARDED_BY(mutex_);
   bool reads_queued_ DRUMBEAT_GUARDED_BY(mutex_) = false;
-  bool snapshot_queued_ DRUMBEAT_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace drumbeat::node_host

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
@@ -31,8 +32,9 @@ class WorkPool {
   WorkPool(const WorkPool&) = delete;
   WorkPool& operator=(const WorkPool&) = delete;
 
+  enum class Place : std::uint8_t { kLast, kFirst };
   /// After Stop() it is dropped.
-  void Submit(std::shared_ptr<Runnable> work);
+  void Submit(std::shared_ptr<Runnable> work, Place place = Place::kLast);
   /// Waits for what runs; what is left is dropped. Not from inside it.
   void Stop();
 

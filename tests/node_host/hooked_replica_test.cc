@@ -7,6 +7,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,7 @@ constexpr milliseconds kTimeout(10'000);
 
 /// What the test wants to happen inside a state machine.
 struct Hooks {
+  std::function<void(std::string_view)> on_update = [](std::string_view) {};
   std::function<void()> on_lookup = [] {};
   std::function<Result<void>()> on_save = [] { return Result<void>(); };
 };
@@ -30,6 +32,10 @@ struct Hooks {
 class HookedMachine : public TextMachine {
  public:
   explicit HookedMachine(const Hooks& hooks) : hooks_(hooks) {}
+  Result<ApplyResult> Update(const UpdateEntry& entry) override {
+    hooks_.on_update(entry.command);
+    return TextMachine::Update(entry);
+  }
   Result<std::any> Lookup(const std::any& query) const override {
     if (query.has_value()) hooks_.on_lookup();
     return TextMachine::Lookup(query);
@@ -140,6 +146,71 @@ TEST_F(SnapshotRequestTest, TheLargestPeriodIsNever) {
   // Not taken before by the replica itself.
   const Result<Index> taken = Snapshot();
   EXPECT_TRUE(taken.has_value()) << taken.error().text();
+}
+
+// Two snapshots are taken at once: further ones stand in line.
+TEST_F(SnapshotRequestTest, OneThatStandsInLineHoldsUpNothing) {
+  std::atomic<int> saves = 0;
+  std::promise<void> go_on;
+  auto waits = go_on.get_future().share();
+  hooks_.on_save = [&]() -> Result<void> {
+    ++saves;
+    waits.wait();
+    return {};
+  };
+  Begin(5);
+  std::vector<Request<Index>> others;
+  for (const std::uint64_t shard : {7u, 8u}) {
+    ReplicaConfig other = cluster_.Config(1);
+    other.shard_id = ShardId(shard);
+    other.snapshot_entries = 0;
+    ASSERT_TRUE(Start(other).has_value());
+    ASSERT_TRUE(
+        Eventually([&] { return host().ReadIndex(other.shard_id, kTimeout).Get().has_value(); }));
+    others.push_back(host().RequestSnapshot(other.shard_id, {}, kTimeout));
+  }
+  ASSERT_TRUE(Eventually([&] { return saves == 2; }));
+  for (int i = 0; i < 20; ++i) {
+    const auto applied = host().Propose(kShard, Session::NoOp(kShard), "b", kTimeout).Get();
+    ASSERT_TRUE(applied.has_value()) << applied.error().text();
+  }
+  auto asked = host().RequestSnapshot(kShard, {}, kTimeout);
+  ASSERT_TRUE(cluster_.Propose(1, "c").has_value());
+  EXPECT_EQ(saves, 2);
+  EXPECT_EQ(host().GetReplicaInfo(kShard)->snapshot_index, Index(0));
+  go_on.set_value();
+  for (Request<Index>& other : others) EXPECT_TRUE(other.Get().has_value());
+  EXPECT_TRUE(
+      Eventually([&] { return host().GetReplicaInfo(kShard)->snapshot_index == Committed(); }));
+  // The one that was due has it taken as well.
+  const Result<Index> taken = asked.Get();
+  EXPECT_TRUE(taken || taken.error().code == ErrorCode::kNothingToDo) << taken.error().text();
+}
+
+// Something is always being applied, and more is there already.
+TEST_F(SnapshotRequestTest, ABusyReplicaTakesOne) {
+  std::promise<void> saved;
+  auto is_saved = saved.get_future();
+  hooks_.on_save = [&]() -> Result<void> {
+    saved.set_value();
+    return {};
+  };
+  int updates = 0;
+  Request<ApplyResult> next = Request<ApplyResult>::Completed(ApplyResult());
+  hooks_.on_update = [&](std::string_view command) {
+    if (command != "busy" || is_saved.wait_for(milliseconds(0)) == std::future_status::ready)
+      return;
+    if (++updates > 200) return;
+    const Index before = Committed();
+    next = host().Propose(kShard, Session::NoOp(kShard), "busy", kTimeout);
+    Eventually([&] { return Committed() > before; });
+  };
+  Begin();
+  auto first = host().Propose(kShard, Session::NoOp(kShard), "busy", kTimeout);
+  EXPECT_TRUE(Eventually([&] { return Committed() >= Index(5); }));
+  EXPECT_TRUE(Snapshot().has_value());
+  host().Close(milliseconds(0));
+  EXPECT_LT(updates, 200);
 }
 
 TEST_F(LookupTest, OneThatThrowsFailsItsReplica) {
