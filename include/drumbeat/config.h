@@ -98,9 +98,13 @@ struct TransportLimits {
   /// Incoming connections at once, and at most half of the descriptors that the process may have
   /// (its soft RLIMIT_NOFILE as the host opens; the log store keeps a quarter of them open at most,
   /// but never more than 512). Beyond it, one is closed: of those that never sent a frame, else of
-  /// those from the machine with most, the one idle for longest.
+  /// those from the machine with most (an IPv6 network of 64 bits counts as one), the one idle for
+  /// longest. An idle one costs 2 KiB of memory, with TLS 24 KiB and its peer's certificates, so
+  /// all of them 24 MiB. A quarter at most are in a TLS handshake, which holds up to 100 KiB of
+  /// certificates.
   std::size_t max_connections = 1024;
-  /// The largest frame accepted, in bytes. Peers batch up to 64 MiB and one entry more.
+  /// The largest frame accepted, in bytes. Peers batch up to 64 MiB and one entry more. Frames that
+  /// are not complete may hold four times as much on all connections together.
   std::size_t max_frame_bytes = 160u << 20;
   /// Bytes waiting to be sent to one address.
   std::size_t max_send_queue_bytes = 256u << 20;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/connection.h"
 
+#include <array>
+#include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <fcntl.h>
 
@@ -18,10 +21,15 @@ void SetInt(int descriptor, int level, int option, int value) {
 }  // namespace
 
 Connection::Connection(Tcp::socket socket, asio::ssl::context* tls) : socket_(std::move(socket)) {
-  if (tls != nullptr) tls_ = std::make_unique<asio::ssl::stream<Tcp::socket&>>(socket_, *tls);
+  if (tls != nullptr) {
+    tls_ = std::make_unique<TlsSession>(socket_, tls->native_handle());
+  } else {
+    read_wait_ = Tcp::socket::wait_read;
+  }
   AsioError error;
   const Tcp::endpoint endpoint = socket_.remote_endpoint(error);
   remote_ = error ? "a stranger" : ToText(endpoint);
+  source_ = SourceOf(endpoint.address());
 }
 
 void Connection::SetOptions(int keepalive_seconds) {
@@ -34,6 +42,40 @@ void Connection::SetOptions(int keepalive_seconds) {
 
 void Connection::LimitUnconfirmed(int milliseconds) {
   SetInt(descriptor(), IPPROTO_TCP, TCP_USER_TIMEOUT, milliseconds);
+}
+
+std::size_t Connection::ReadNow(std::span<char> first, std::span<char> second, AsioError& error) {
+  if (tls_ == nullptr) return ReadPlain(first, second, error);
+  const std::size_t count = first.empty() ? 0 : ReadSecure(first, error);
+  if (error || count < first.size() || second.empty()) return count;
+  return count + ReadSecure(second, error);
+}
+
+std::size_t Connection::ReadPlain(std::span<char> first, std::span<char> second, AsioError& error) {
+  std::array<iovec, 2> pieces{{{first.data(), first.size()}, {second.data(), second.size()}}};
+  msghdr header{};
+  header.msg_iov = pieces.data();
+  header.msg_iovlen = pieces.size();
+  const ssize_t count = ::recvmsg(descriptor(), &header, MSG_DONTWAIT);
+  if (count > 0) return static_cast<std::size_t>(count);
+  if (count == 0) {
+    error = asio::error::eof;
+  } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
+    error = asio::error::would_block;
+  } else {
+    error = AsioError(errno, boost::system::system_category());
+  }
+  return 0;
+}
+
+// OpenSSL may hold bytes that the socket no longer shows: only when it has to wait, so has whoever
+// reads.
+std::size_t Connection::ReadSecure(std::span<char> space, AsioError& error) {
+  const TlsSession::Outcome outcome = tls_->Read(space);
+  read_wait_.reset();
+  if (outcome.error == asio::error::would_block) read_wait_ = outcome.wait;
+  if (outcome.bytes == 0) error = outcome.error;
+  return outcome.bytes;
 }
 
 void Connection::Close() {

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "transport/asio.h"
-#include "transport/tls_context.h"
+#include "transport/source.h"
+#include "transport/tls_session.h"
 
 namespace drumbeat::transport {
 
@@ -21,7 +26,7 @@ class Connection {
   Tcp::socket& socket() { return socket_; }
   int descriptor() { return socket_.native_handle(); }
   bool secure() const { return tls_ != nullptr; }
-  SSL* ssl() { return tls_->native_handle(); }
+  SSL* ssl() { return tls_->ssl(); }
 
   /// No delay, a keepalive after `keepalive_seconds` of silence, and not for child processes.
   void SetOptions(int keepalive_seconds);
@@ -30,25 +35,34 @@ class Connection {
 
   /// `done(error)`.
   template <class Done>
-  void Handshake(asio::ssl::stream_base::handshake_type role, Done done) {
-    tls_->async_handshake(role, std::move(done));
+  void Handshake(Done done) {
+    Repeat([this] { return tls_->Handshake(); },
+           [done = std::move(done)](const AsioError& error, std::size_t) mutable { done(error); });
+  }
+  /// Waits for what ReadNow() may read: `done(error)`.
+  template <class Done>
+  void AwaitRead(Done done) {
+    if (read_wait_) return socket_.async_wait(*read_wait_, std::move(done));
+    asio::post(socket_.get_executor(), [done = std::move(done)]() mutable { done(AsioError()); });
+  }
+  /// Reads what has come, into `first` and, when that is full, `second`. No bytes: `error` is set,
+  /// would_block when all was read.
+  std::size_t ReadNow(std::span<char> first, std::span<char> second, AsioError& error);
+  /// `done(error, count)`.
+  template <class Done>
+  void ReadSome(std::span<char> space, Done done) {
+    AwaitRead([this, space, done = std::move(done)](const AsioError& stopped) mutable {
+      AsioError error = stopped;
+      const std::size_t count = error ? 0 : ReadNow(space, {}, error);
+      if (error == asio::error::would_block) return ReadSome(space, std::move(done));
+      done(error, count);
+    });
   }
   /// `done(error, count)`.
   template <class Done>
-  void ReadSome(asio::mutable_buffer buffer, Done done) {
-    if (tls_) {
-      tls_->async_read_some(buffer, std::move(done));
-    } else {
-      socket_.async_read_some(buffer, std::move(done));
-    }
-  }
-  template <class Done>
-  void WriteSome(asio::const_buffer buffer, Done done) {
-    if (tls_) {
-      tls_->async_write_some(buffer, std::move(done));
-    } else {
-      socket_.async_write_some(buffer, std::move(done));
-    }
+  void WriteSome(std::string_view bytes, Done done) {
+    if (tls_ == nullptr) return socket_.async_write_some(asio::buffer(bytes), std::move(done));
+    Repeat([this, bytes] { return tls_->Write(bytes); }, std::move(done));
   }
 
   /// What was written still goes out.
@@ -57,14 +71,34 @@ class Connection {
   void Reset();
 
   /// The other side's address, for people.
-  std::string remote() const { return remote_; }
-  /// The machine that it came from: the address without its port.
-  std::string source() const { return remote_.substr(0, remote_.rfind(':')); }
+  const std::string& remote() const { return remote_; }
+  const Source& source() const { return source_; }
 
  private:
+  /// Tries until it need not wait: `done(error, count)`, later.
+  template <class Try, class Done>
+  void Repeat(Try attempt, Done done) {
+    const TlsSession::Outcome outcome = attempt();
+    if (outcome.bytes > 0 || outcome.error != asio::error::would_block) {
+      return asio::post(socket_.get_executor(), [outcome, done = std::move(done)]() mutable {
+        done(outcome.bytes > 0 ? AsioError() : outcome.error, outcome.bytes);
+      });
+    }
+    socket_.async_wait(outcome.wait, [this, attempt = std::move(attempt),
+                                      done = std::move(done)](const AsioError& error) mutable {
+      if (error) return done(error, 0);
+      Repeat(std::move(attempt), std::move(done));
+    });
+  }
+  std::size_t ReadPlain(std::span<char> first, std::span<char> second, AsioError& error);
+  std::size_t ReadSecure(std::span<char> space, AsioError& error);
+
   Tcp::socket socket_;
-  std::unique_ptr<asio::ssl::stream<Tcp::socket&>> tls_;
+  std::unique_ptr<TlsSession> tls_;
+  /// What has to be waited for before more can be read; nothing when more may be there already.
+  std::optional<Tcp::socket::wait_type> read_wait_;
   std::string remote_;
+  Source source_;
 };
 
 /// `127.0.0.1:63001`, `[::1]:63001`.

@@ -96,7 +96,6 @@ void Dialer::Handshake() {
   if (!ExpectHost(connection_->ssl(), target_.host)) return Fail("TLS: cannot check the host name");
   Watch(context_.Now() + kHandshakeLimit, "TLS handshake: no answer in 10 s");
   connection_->Handshake(
-      asio::ssl::stream_base::client,
       [self = shared_from_this(), connection = connection_](const AsioError& error) {
         if (!error) return self->Finish(connection, {});
         self->Fail(HandshakeFailure(connection->ssl(), error));

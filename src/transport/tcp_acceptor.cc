@@ -3,10 +3,8 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <map>
+#include <iterator>
 #include <optional>
-#include <string>
-#include <tuple>
 #include <utility>
 
 #include "base/descriptors.h"
@@ -17,6 +15,14 @@ namespace {
 constexpr Duration kPauseAfterError = std::chrono::milliseconds(100);
 /// Of all connections, the part that may be in a handshake.
 constexpr std::size_t kHandshakeShare = 4;
+
+/// Whether closing a connection would help.
+bool IsShortage(const AsioError& error) {
+  return error == boost::system::errc::too_many_files_open ||
+         error == boost::system::errc::too_many_files_open_in_system ||
+         error == boost::system::errc::no_buffer_space ||
+         error == boost::system::errc::not_enough_memory;
+}
 
 }  // namespace
 
@@ -50,15 +56,16 @@ void TcpAcceptor::Accept(std::size_t index) {
 void TcpAcceptor::OnAccepted(std::size_t index, const AsioError& error, Tcp::socket socket) {
   if (stopped_ || error == asio::error::operation_aborted) return;
   if (error && error != asio::error::connection_aborted) return Pause(index, error);
-  if (!error) Admit(std::move(socket));
+  // First, so that it goes on when there is no memory for this one.
   Accept(index);
+  if (!error) Admit(std::move(socket));
 }
 
 void TcpAcceptor::Admit(Tcp::socket socket) {
-  if (connections_.size() >= max_connections_) CloseWorst(false);
+  if (connections_.size() >= max_connections_) MakeRoom(false);
   if (context_.tls &&
       CountShakingHands() >= std::max<std::size_t>(max_connections_ / kHandshakeShare, 1)) {
-    CloseWorst(true);
+    MakeRoom(true);
   }
   auto connection = std::make_shared<Connection>(
       std::move(socket), context_.tls ? &context_.tls->accepting() : nullptr);
@@ -70,36 +77,28 @@ void TcpAcceptor::Admit(Tcp::socket socket) {
 
 void TcpAcceptor::Pause(std::size_t index, const AsioError& error) {
   WarnOfStranger(context_, "cannot accept a connection: " + error.message());
-  CloseWorst(false);
+  if (IsShortage(error)) MakeRoom(false);
   pauses_[index].expires_after(kPauseAfterError);
   pauses_[index].async_wait([this, index](const AsioError& stopped) {
     if (!stopped && !stopped_) Accept(index);
   });
 }
 
-void TcpAcceptor::CloseWorst(bool only_shaking_hands) {
-  std::map<std::string, std::ptrdiff_t> crowds;
-  for (const auto& [key, connection] : connections_) ++crowds[connection->source()];
-  const auto rank = [&crowds](const TcpIncoming& connection) {
-    return std::tuple(connection.worth(), -crowds[connection.source()], connection.last_used());
-  };
-  std::shared_ptr<TcpIncoming> worst;
-  std::optional<decltype(rank(*worst))> lowest;
-  for (const auto& [key, connection] : connections_) {
-    if (only_shaking_hands && !connection->shaking_hands()) continue;
-    const auto its = rank(*connection);
-    if (lowest && *lowest <= its) continue;
-    lowest = its;
-    worst = connection;
-  }
-  if (worst == nullptr) return;
-  connections_.erase(worst.get());
-  worst->Close();
+void TcpAcceptor::MakeRoom(bool only_shaking_hands) {
+  std::vector<Place> places;
+  places.reserve(connections_.size());
+  for (const auto& [key, connection] : connections_) places.push_back(connection->place());
+  const std::optional<std::size_t> worst = WhoMakesRoom(places, only_shaking_hands);
+  if (!worst) return;
+  const auto found = std::next(connections_.begin(), static_cast<std::ptrdiff_t>(*worst));
+  const std::shared_ptr<TcpIncoming> connection = found->second;
+  connections_.erase(found);
+  connection->Close();
 }
 
 std::size_t TcpAcceptor::CountShakingHands() const {
   return static_cast<std::size_t>(std::ranges::count_if(
-      connections_, [](const auto& entry) { return entry.second->shaking_hands(); }));
+      connections_, [](const auto& entry) { return entry.second->place().shaking_hands; }));
 }
 
 }  // namespace drumbeat::transport

@@ -10,10 +10,8 @@
 
 namespace drumbeat::transport {
 
-/// Accepts connections and keeps their number bounded. Whoever never brought a frame of our
-/// deployment makes room first, then whoever comes from where most come from, then who was silent
-/// for longest: so one machine cannot take the places of the others, and many hosts on one machine
-/// share them as if there were no such rule. Belongs to the I/O thread.
+/// Accepts connections and keeps their number bounded; place.h says who makes room. Belongs to the
+/// I/O thread.
 class TcpAcceptor {
  public:
   TcpAcceptor(TcpContext& context, std::vector<Tcp::acceptor> acceptors);
@@ -27,7 +25,7 @@ class TcpAcceptor {
   void Admit(Tcp::socket socket);
   /// After the system refused, such as for want of descriptors.
   void Pause(std::size_t index, const AsioError& error);
-  void CloseWorst(bool only_shaking_hands);
+  void MakeRoom(bool only_shaking_hands);
   std::size_t CountShakingHands() const;
 
   TcpContext& context_;

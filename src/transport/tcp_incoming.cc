@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/tcp_incoming.h"
 
+#include <algorithm>
 #include <array>
-#include <cerrno>
+#include <span>
 #include <sys/socket.h>
-#include <sys/uio.h>
-#include <system_error>
 #include <utility>
 
 #include "codec/chunk.h"
@@ -16,8 +15,6 @@ namespace {
 
 constexpr int kKeepaliveSeconds = 20;
 constexpr Duration kTurnCheck = std::chrono::milliseconds(50);
-/// One TLS record's worth.
-constexpr std::size_t kSecureBufferBytes = 16u << 10;
 /// Far above any host name with a port.
 constexpr std::size_t kMaxSourceBytes = 512;
 
@@ -47,7 +44,7 @@ TcpIncoming::TcpIncoming(TcpContext& context, std::shared_ptr<Connection> connec
       connection_(std::move(connection)),
       closed_(std::move(closed)),
       incoming_(LimitsOf(context), context.receive_budget),
-      last_used_(context.Now()),
+      place_{.source = connection_->source(), .last_used = context.Now()},
       timer_(context.io) {}
 
 void TcpIncoming::Start() {
@@ -60,63 +57,40 @@ void TcpIncoming::Close() {
   End(false);
 }
 
-TcpIncoming::Worth TcpIncoming::worth() const {
-  if (chunk_under_way_ || chunk_accepted_) return Worth::kBusy;
-  return known_ ? Worth::kPeer : Worth::kStranger;
-}
-
 void TcpIncoming::Handshake() {
-  shaking_hands_ = true;
+  place_.shaking_hands = true;
   timer_.expires_after(kHandshakeLimit);
   timer_.async_wait([self = shared_from_this()](const AsioError& stopped) {
-    if (!stopped && self->shaking_hands_) self->WarnAndReset("TLS handshake: not done in 10 s");
+    if (!stopped && self->place_.shaking_hands)
+      self->WarnAndReset("TLS handshake: not done in 10 s");
   });
-  connection_->Handshake(asio::ssl::stream_base::server,
-                         [self = shared_from_this()](const AsioError& error) {
-                           if (!self->connection_->socket().is_open()) return;
-                           self->shaking_hands_ = false;
-                           self->timer_.cancel();
-                           if (!error) return self->Read();
-                           self->WarnAndReset(HandshakeFailure(self->connection_->ssl(), error));
-                         });
+  connection_->Handshake([self = shared_from_this()](const AsioError& error) {
+    if (!self->connection_->socket().is_open()) return;
+    self->place_.shaking_hands = false;
+    self->timer_.cancel();
+    if (!error) return self->Read();
+    self->WarnAndReset(HandshakeFailure(self->connection_->ssl(), error));
+  });
 }
 
 void TcpIncoming::Read() {
   WatchDeadline();
-  if (connection_->secure()) return ReadSecure();
-  connection_->socket().async_wait(Tcp::socket::wait_read,
-                                   [self = shared_from_this()](const AsioError& error) {
-                                     if (!error) self->ReadPlain();
-                                   });
+  connection_->AwaitRead([self = shared_from_this()](const AsioError& error) {
+    error ? self->End(false) : self->ReadNow();
+  });
 }
 
-void TcpIncoming::ReadPlain() {
+void TcpIncoming::ReadNow() {
   if (!connection_->socket().is_open()) return;
   // A payload under way goes to its place, whatever is behind it to the shared buffer.
   const std::span<char> space = incoming_.Space();
   std::array<char, TcpContext::kReadBufferBytes>& shared = context_.read_buffer->bytes;
-  std::array<iovec, 2> pieces{{{space.data(), space.size()}, {shared.data(), shared.size()}}};
-  msghdr header{};
-  header.msg_iov = pieces.data();
-  header.msg_iovlen = pieces.size();
-  const ssize_t count = ::recvmsg(connection_->descriptor(), &header, MSG_DONTWAIT);
-  if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return Read();
-  if (count <= 0) return End(false);
-  const auto got = static_cast<std::size_t>(count);
+  AsioError error;
+  const std::size_t got = connection_->ReadNow(space, shared, error);
+  if (got == 0) return error == asio::error::would_block ? Read() : End(false);
   const std::size_t placed = std::min(got, space.size());
   if (placed > 0) incoming_.Filled(placed, context_.Now());
   Process({shared.data(), got - placed});
-}
-
-void TcpIncoming::ReadSecure() {
-  secure_buffer_.resize(kSecureBufferBytes);
-  connection_->ReadSome(asio::buffer(secure_buffer_),
-                        [self = shared_from_this()](const AsioError& error, std::size_t count) {
-                          if (error || !self->connection_->socket().is_open()) {
-                            return self->End(false);
-                          }
-                          self->Process({self->secure_buffer_.data(), count});
-                        });
 }
 
 void TcpIncoming::Process(std::string_view bytes) {
@@ -155,8 +129,8 @@ bool TcpIncoming::HandleBatch(const base::Bytes& payload) {
                                  connection_->remote() + "): " + foreign);
     return true;
   }
-  known_ = true;
-  last_used_ = context_.Now();
+  place_.known = true;
+  place_.last_used = context_.Now();
   if (incoming_.frames() == 1 && !context_.stopping) context_.heard_from(batch->source_address);
   if (batch->refused > 0) {
     WarnOfStranger(context_, "dropped " + std::to_string(batch->refused) +
@@ -174,8 +148,8 @@ void TcpIncoming::HandleChunk(const base::Bytes& payload, std::string_view rest)
   if (!chunk) return WarnAndReset(std::string(chunk.error().text()));
   const std::string foreign = WhyForeign(context_, chunk->deployment_id, chunk->bin_version);
   if (!foreign.empty()) return WarnAndReset("refused a snapshot: " + foreign);
-  known_ = true;
-  last_used_ = context_.Now();
+  place_.known = true;
+  place_.last_used = context_.Now();
   ReceiveBudget& budget = context_.receive_budget;
   if (budget.used + payload.size() > budget.limit) {
     return WarnAndReset("refused a snapshot: too many pieces of snapshots wait");
@@ -183,7 +157,7 @@ void TcpIncoming::HandleChunk(const base::Bytes& payload, std::string_view rest)
   budget.used += chunk_bytes_ = payload.size();
   last_chunk_ = codec::IsLast(*chunk);
   rest_ = rest;
-  chunk_under_way_ = true;
+  place_.has_snapshot = true;
   asio::post(context_.chunks_in, [self = shared_from_this(), piece = std::move(*chunk)]() mutable {
     const bool accepted =
         !self->context_.stopping && self->context_.handler->OnChunk(std::move(piece));
@@ -197,14 +171,13 @@ void TcpIncoming::OnChunkHandled(bool accepted) {
   if (!connection_->socket().is_open()) return;
   if (!accepted) return End(true);
   const Time now = context_.Now();
-  last_used_ = now;
+  place_.last_used = now;
   chunk_accepted_ = true;
   // Without a turn this was the first chunk, which would only slow down those that have one.
   const bool counts = context_.receive_turns.Take(this, now);
   if (counts) context_.receive_bucket.Take(chunk_bytes_, now);
   const auto go_on = [self = shared_from_this()](const AsioError& stopped) {
     if (stopped || !self->connection_->socket().is_open()) return;
-    self->chunk_under_way_ = false;
     self->timer_at_.reset();
     const std::string rest = std::move(self->rest_);
     self->Process(rest);
@@ -243,9 +216,8 @@ void TcpIncoming::Confirm() {
                              codec::kPoison.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
     return End(false);
   }
-  connection_->WriteSome(
-      asio::buffer(codec::kPoison),
-      [self = shared_from_this()](const AsioError&, std::size_t) { self->End(false); });
+  connection_->WriteSome(codec::kPoison, [self = shared_from_this()](
+                                             const AsioError&, std::size_t) { self->End(false); });
 }
 
 void TcpIncoming::WatchDeadline() {

@@ -180,10 +180,10 @@ void TcpLink::FailConnection(const std::shared_ptr<Connection>& connection, std:
 }
 
 void TcpLink::WatchForEnd(const std::shared_ptr<Connection>& connection) {
-  connection->ReadSome(asio::buffer(unexpected_), [self = shared_from_this(), connection](
-                                                      const AsioError& error, std::size_t) {
-    self->FailConnection(connection, error ? EndReason(error) : "unexpected bytes came back");
-  });
+  connection->ReadSome(
+      unexpected_, [self = shared_from_this(), connection](const AsioError& error, std::size_t) {
+        self->FailConnection(connection, error ? EndReason(error) : "unexpected bytes came back");
+      });
 }
 
 void TcpLink::WatchDeadline() {
@@ -339,20 +339,19 @@ void TcpLink::WriteSecureSome() {
     link_.Stalled(context_.Now());
   }
   WatchDeadline();
-  connection_->WriteSome(asio::buffer(frame_.rest()),
-                         [self = shared_from_this(), connection = connection_](
-                             const AsioError& error, std::size_t count) {
-                           if (error) return self->EndWrite("write: " + error.message());
-                           self->frame_.Advance(count);
-                           if (self->frame_.done()) {
-                             self->WroteFrame();
-                             if (!self->PrepareFrame()) return;
-                           } else {
-                             base::MutexLock lock(self->mutex_);
-                             self->link_.Wrote(self->context_.Now());
-                           }
-                           self->WriteSecureSome();
-                         });
+  connection_->WriteSome(frame_.rest(), [self = shared_from_this(), connection = connection_](
+                                            const AsioError& error, std::size_t count) {
+    if (error) return self->EndWrite("write: " + error.message());
+    self->frame_.Advance(count);
+    if (self->frame_.done()) {
+      self->WroteFrame();
+      if (!self->PrepareFrame()) return;
+    } else {
+      base::MutexLock lock(self->mutex_);
+      self->link_.Wrote(self->context_.Now());
+    }
+    self->WriteSecureSome();
+  });
 }
 
 }  // namespace drumbeat::transport

@@ -94,32 +94,30 @@ void TcpSnapshot::OnFetched(Result<bool> more) {
 }
 
 void TcpSnapshot::WriteSome() {
-  connection_->WriteSome(
-      asio::buffer(frame_.rest()), [self = shared_from_this(), connection = connection_](
-                                       const AsioError& error, std::size_t count) {
-        if (connection != self->connection_) return;
-        if (error) return self->Stop({ErrorCode::kTerminated, "write: " + error.message()});
-        self->frame_.Advance(count);
-        if (!self->frame_.done()) {
-          self->snapshot_.Progress(self->context_.Now());
-          return self->WriteSome();
-        }
-        self->Perform(self->snapshot_.Written(self->context_.Now()));
-      });
+  connection_->WriteSome(frame_.rest(), [self = shared_from_this(), connection = connection_](
+                                            const AsioError& error, std::size_t count) {
+    if (connection != self->connection_) return;
+    if (error) return self->Stop({ErrorCode::kTerminated, "write: " + error.message()});
+    self->frame_.Advance(count);
+    if (!self->frame_.done()) {
+      self->snapshot_.Progress(self->context_.Now());
+      return self->WriteSome();
+    }
+    self->Perform(self->snapshot_.Written(self->context_.Now()));
+  });
 }
 
 void TcpSnapshot::AwaitAnswer() {
-  connection_->ReadSome(
-      asio::buffer(answer_), [self = shared_from_this(), connection = connection_](
-                                 const AsioError& error, std::size_t count) {
-        if (connection != self->connection_) return;
-        if (error) {
-          return self->Stop(
-              {ErrorCode::kTerminated, "the receiver ended the connection: " + error.message()});
-        }
-        self->Perform(self->snapshot_.Received({self->answer_.data(), count}));
-        if (self->connection_ != nullptr) self->AwaitAnswer();
-      });
+  connection_->ReadSome(answer_, [self = shared_from_this(), connection = connection_](
+                                     const AsioError& error, std::size_t count) {
+    if (connection != self->connection_) return;
+    if (error) {
+      return self->Stop(
+          {ErrorCode::kTerminated, "the receiver ended the connection: " + error.message()});
+    }
+    self->Perform(self->snapshot_.Received({self->answer_.data(), count}));
+    if (self->connection_ != nullptr) self->AwaitAnswer();
+  });
 }
 
 void TcpSnapshot::WatchDeadline() {

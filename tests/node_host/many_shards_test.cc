@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
+#include "base/resident_memory.h"
 #include "test_cluster.h"
 
 // N-14, R-03: what a host has once is not multiplied by its shards.
@@ -16,13 +15,6 @@ namespace drumbeat::node_host {
 namespace {
 
 constexpr milliseconds kTimeout(10'000);
-
-std::uint64_t ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t pages = 0;
-  statm >> pages >> pages;
-  return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
 
 /// Sockets that this process holds.
 int Sockets() {
@@ -102,11 +94,11 @@ TEST(ManyShardsTest, ShareTheConnectionsAlsoAfterAllComeBackAtOnce) {
 TEST(ManyShardsTest, AThousandElectAtOnceAndEachCostsLittleMemory) {
   constexpr std::uint64_t kShards = 1000;
   ManyShards many(1, kShards);
-  const std::uint64_t before = ResidentBytes();
+  const std::uint64_t before = base::ResidentBytes();
   many.StartAll(1);
   many.SayAll(1, "a");
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  EXPECT_LT(ResidentBytes() - before, kShards * (24u << 10));
+  EXPECT_LT(base::ResidentBytes() - before, kShards * (24u << 10));
 #else
   (void)before;
 #endif

@@ -3,14 +3,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <sys/vfs.h>
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
+#include "base/resident_memory.h"
 #include "storage/store_fixture.h"
 #include "storage/temp_folder.h"
 #include "storage/test_log.h"
@@ -268,13 +267,6 @@ TEST_F(RocksDbStoresTest, AFileSystemInMemoryIsWarnedOf) {
   if (!in_memory) GTEST_SKIP() << "there is no file system in memory here";
 }
 
-std::uint64_t ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t pages = 0;
-  statm >> pages >> pages;
-  return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
 TEST_F(RocksDbStoresTest, ALargeImageNeedsLittleMemory) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "sanitizers keep freed memory";
@@ -282,7 +274,7 @@ TEST_F(RocksDbStoresTest, ALargeImageNeedsLittleMemory) {
   constexpr std::size_t kPieces = 160;
   const std::string piece(1u << 20, 'p');
   Stores stores = Open();
-  const std::uint64_t before = ResidentBytes();
+  const std::uint64_t before = base::ResidentBytes();
   auto sink = stores.snapshots->Create(Replica(1, 1)).value();
   for (std::size_t i = 0; i < kPieces; ++i) ASSERT_TRUE(sink->Append(piece).has_value());
   ASSERT_TRUE(sink->Commit(MakeRecord(1, 1)).has_value());
@@ -292,7 +284,7 @@ TEST_F(RocksDbStoresTest, ALargeImageNeedsLittleMemory) {
   std::uint64_t total = 0;
   for (std::size_t got = 1; got > 0; total += got) got = reader->Read(buffer).value();
   EXPECT_EQ(total, kPieces << 20);
-  EXPECT_LT(ResidentBytes(), before + (24u << 20));
+  EXPECT_LT(base::ResidentBytes(), before + (24u << 20));
 }
 
 }  // namespace

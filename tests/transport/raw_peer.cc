@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/raw_peer.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <utility>
 
@@ -26,6 +28,13 @@ bool WaitReadable(int descriptor, std::chrono::milliseconds patience) {
 }
 
 }  // namespace
+
+bool AllowDescriptors(std::uint64_t count) {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return false;
+  files.rlim_cur = std::min<rlim_t>(files.rlim_max, count);
+  return ::setrlimit(RLIMIT_NOFILE, &files) == 0;
+}
 
 RawPeer RawPeer::To(const std::string& address) {
   const std::string port = address.substr(address.rfind(':') + 1);

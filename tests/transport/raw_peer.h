@@ -9,6 +9,9 @@
 
 namespace drumbeat::transport {
 
+/// Lets this process open `count` descriptors, or as many as the system allows.
+bool AllowDescriptors(std::uint64_t count);
+
 /// A plain blocking TCP socket that speaks whatever a test wants it to.
 class RawPeer {
  public:

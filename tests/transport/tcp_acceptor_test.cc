@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/tcp_acceptor.h"
 
-#include <fstream>
 #include <string>
 #include <sys/resource.h>
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
+#include "base/resident_memory.h"
 #include "transport/frames.h"
 #include "transport/raw_peer.h"
 #include "transport/recording_handler.h"
@@ -17,14 +16,6 @@ namespace drumbeat::transport {
 namespace {
 
 using std::chrono::seconds;
-
-std::size_t ResidentBytes() {
-  std::ifstream status("/proc/self/statm");
-  std::size_t total = 0;
-  std::size_t resident = 0;
-  status >> total >> resident;
-  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
 
 TcpOptions TwentyPlaces() {
   TcpOptions options;
@@ -106,6 +97,27 @@ TEST(TcpAcceptorTest, OneMachineDoesNotTakeThePlacesOfOthers) {
   }
 }
 
+// Who announces a snapshot makes a claim like any other.
+TEST(TcpAcceptorTest, SnapshotsDoNotTakeThePlacesOfOtherMachines) {
+  TestHost host(TwentyPlaces());
+  ASSERT_TRUE(host.Start());
+  RawPeer honest = From(2, host.address());
+  ASSERT_TRUE(honest.Write(HeartbeatFrame(1)));
+  ASSERT_TRUE(host.handler.WaitForMessages(1));
+  const std::string chunk =
+      FrameOf(codec::FrameMethod::kSnapshotChunk, codec::EncodeChunk(ChunkOf(0, 2, "x")));
+  std::vector<RawPeer> crowd;
+  for (std::size_t i = 1; i <= 60; ++i) {
+    crowd.push_back(From(1, host.address()));
+    ASSERT_TRUE(crowd.back().Write(chunk));
+    ASSERT_TRUE(
+        host.handler.WaitFor([i](const auto& record) { return record.chunks.size() == i; }));
+  }
+  EXPECT_TRUE(crowd.front().WaitForEnd(seconds(10)));
+  ASSERT_TRUE(honest.Write(HeartbeatFrame(2)));
+  EXPECT_TRUE(host.handler.WaitForMessages(2));
+}
+
 TEST(TcpAcceptorTest, WhoSpeaksForAnotherDeploymentIsAStranger) {
   TestHost host(TwentyPlaces());
   ASSERT_TRUE(host.Start());
@@ -124,10 +136,7 @@ TEST(TcpAcceptorTest, WhoSpeaksForAnotherDeploymentIsAStranger) {
 
 TEST(TcpAcceptorTest, AnIdleConnectionCostsLittleMemory) {
   constexpr std::size_t kConnections = 400;
-  rlimit files{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
-  files.rlim_cur = std::min<rlim_t>(files.rlim_max, 4096);
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
+  ASSERT_TRUE(AllowDescriptors(4096));
   TcpOptions options;
   options.max_connections = 2 * kConnections;
   TestHost host(options);
@@ -141,9 +150,26 @@ TEST(TcpAcceptorTest, AnIdleConnectionCostsLittleMemory) {
     ASSERT_TRUE(host.handler.WaitForMessages(peers.size()));
   };
   for (int i = 0; i < 20; ++i) connect();
-  const std::size_t before = ResidentBytes();
+  const std::size_t before = base::ResidentBytes();
   while (peers.size() < kConnections) connect();
-  EXPECT_LT(ResidentBytes() - before, kConnections * (16u << 10));
+  EXPECT_LT(base::ResidentBytes() - before, kConnections * (16u << 10));
+}
+
+// Only for want of descriptors or memory does it help to close one.
+TEST(TcpAcceptorTest, WhatIsNotAcceptedCostsNoConnection) {
+  TcpOptions options;
+  options.listen_fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in any_port = Target("127.0.0.1:0");
+  ASSERT_EQ(
+      ::bind(options.listen_fd, reinterpret_cast<const sockaddr*>(&any_port), sizeof(any_port)), 0);
+  TestHost host(options);
+  ASSERT_TRUE(host.Start());
+  RawPeer honest = FirstPeer(host);
+  // From now on accept() refuses each time.
+  ASSERT_EQ(::shutdown(options.listen_fd, SHUT_RD), 0);
+  ASSERT_TRUE(host.sink->WaitFor("cannot accept a connection: Invalid argument"));
+  ASSERT_TRUE(honest.Write(HeartbeatFrame(2)));
+  EXPECT_TRUE(host.handler.WaitForMessages(2));
 }
 
 TEST(TcpAcceptorTest, SurvivesWithoutDescriptors) {

@@ -3,6 +3,8 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string>
 #include <thread>
 #include <vector>
@@ -11,6 +13,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "base/resident_memory.h"
 #include "transport/certificates.h"
 #include "transport/frames.h"
 #include "transport/raw_peer.h"
@@ -36,6 +39,8 @@ class RawTlsClient {
       : peer_(RawPeer::To(address)), context_(::SSL_CTX_new(::TLS_client_method())) {
     ::SSL_CTX_set_security_level(context_, 0);
     configure(context_);
+    const int on = 1;
+    ::setsockopt(peer_.descriptor(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     ssl_ = ::SSL_new(context_);
     ::SSL_set_fd(ssl_, peer_.descriptor());
     connected_ = ::SSL_connect(ssl_) == 1;
@@ -293,6 +298,39 @@ TEST_F(TlsTest, AFrameCutOffByTheEndOfTheConnectionIsDropped) {
   ASSERT_TRUE(client.Write(frame));
   ASSERT_TRUE(host.handler.WaitForMessages(1));
   EXPECT_EQ(host.handler.Get().messages.size(), 1u);
+}
+
+// TransportLimits says what all of them may cost.
+TEST_F(TlsTest, AnIdleConnectionCostsLittleMemory) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers keep freed memory";
+#endif
+  constexpr std::size_t kConnections = 400;
+  ASSERT_TRUE(AllowDescriptors(4096));
+  TcpOptions options = WithTls(authority_.Issue());
+  options.max_connections = 2 * kConnections;
+  TestHost host(options);
+  ASSERT_TRUE(host.Start());
+  const TlsFiles files = authority_.Issue();
+  const auto frame = [](const std::string& batch) {
+    return FrameOf(codec::FrameMethod::kMessageBatch, batch, codec::PayloadCheck::kNone);
+  };
+  // What is large fills buffers; as it is of another deployment, the handler does not keep it.
+  const std::string frames =
+      frame(BatchOf({AppendOf(1, 1, 100'000)}, 9)) + frame(BatchOf({HeartbeatOf(1, 1)}));
+  std::vector<RawPeer> peers;
+  peers.reserve(kConnections);
+  const auto connect = [&] {
+    RawTlsClient client(host.address(), [&](SSL_CTX* context) { Present(context, files); });
+    ASSERT_TRUE(client.Write(frames));
+    ASSERT_TRUE(host.handler.WaitForMessages(peers.size() + 1));
+    // Its own side of TLS goes, so that only the host's is measured.
+    peers.push_back(std::move(client.peer()));
+  };
+  for (int i = 0; i < 20; ++i) connect();
+  const std::size_t before = base::ResidentBytes();
+  while (peers.size() < kConnections) connect();
+  EXPECT_LT(base::ResidentBytes() - before, kConnections * (32u << 10));
 }
 
 TEST_F(TlsTest, StalledHandshakesAreCappedAndHonestPeersServed) {
