@@ -30,6 +30,19 @@ std::size_t ApplyWorkers(const NodeHostConfig& config) {
   return config.apply_workers != 0 ? config.apply_workers : std::max<std::size_t>(2, Cores());
 }
 
+/// Lets go of things one by one, where slow work belongs.
+class LetGo : public Runnable {
+ public:
+  explicit LetGo(std::vector<std::shared_ptr<void>> things) : things_(std::move(things)) {}
+  bool Run() override {
+    things_.pop_back();
+    return !things_.empty();
+  }
+
+ private:
+  std::vector<std::shared_ptr<void>> things_;
+};
+
 /// The host whose closing, or whose user's code, the calling thread is in the middle of.
 thread_local const Host* inside = nullptr;
 
@@ -116,7 +129,7 @@ void Host::Close(std::chrono::milliseconds handover) {
       shards.swap(shards_);
     }
     shards.clear();
-    snapshot_receiver_.Expire(~std::uint64_t{0});
+    snapshot_receiver_.Expire(~std::uint64_t{0}).clear();
     parts_.stores = {};
     parts_.folder.reset();
   });
@@ -224,7 +237,9 @@ void Host::Tick() {
     replica->Notify();
   }
   const auto timeout = static_cast<std::uint64_t>(kSnapshotStreamTimeout / config_.tick);
-  if (now > timeout) snapshot_receiver_.Expire(now - timeout);
+  if (now <= timeout) return;
+  auto stalled = snapshot_receiver_.Expire(now - timeout);
+  if (!stalled.empty()) snapshot_pool_->Submit(std::make_shared<LetGo>(std::move(stalled)));
 }
 
 // -- Life of a replica ----------------------------------------------------------------------------

@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "raft/message_check.h"
 
@@ -127,8 +126,8 @@ void SnapshotReceiver::Forget(const Key& key) {
   streams_.erase(found);
 }
 
-void SnapshotReceiver::Expire(std::uint64_t tick) {
-  std::vector<std::shared_ptr<Stream>> gone;
+std::vector<std::shared_ptr<void>> SnapshotReceiver::Expire(std::uint64_t tick) {
+  std::vector<std::shared_ptr<void>> gone;
   const base::MutexLock lock(mutex_);
   for (auto stream = streams_.begin(); stream != streams_.end();) {
     if (stream->second.last_tick < tick) {
@@ -138,6 +137,7 @@ void SnapshotReceiver::Expire(std::uint64_t tick) {
       ++stream;
     }
   }
+  return gone;
 }
 
 }  // namespace drumbeat::node_host

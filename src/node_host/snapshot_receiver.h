@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <tuple>
+#include <vector>
 
 #include "drumbeat/error.h"
 #include "drumbeat/event_listener.h"
@@ -45,8 +46,9 @@ class SnapshotReceiver {
   /// gone.
   Result<Step> Add(const codec::Chunk& chunk, const Situation& situation);
 
-  /// Gives up on streams that have made no progress since before `tick`.
-  void Expire(std::uint64_t tick);
+  /// Gives up on streams that have made no progress since before `tick`. What is left of them:
+  /// letting go of that deletes files, which may take long.
+  [[nodiscard]] std::vector<std::shared_ptr<void>> Expire(std::uint64_t tick);
 
  private:
   struct Stream {

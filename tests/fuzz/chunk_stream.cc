@@ -172,7 +172,7 @@ class Session {
   void Expire() {
     tick_ += input_.Below(4);
     const std::uint64_t limit = tick_ < 3 ? 0 : tick_ - 3;
-    receiver_.Expire(limit);
+    (void)receiver_.Expire(limit);
     std::erase_if(expected_, [&](const auto& stream) { return stream.second.tick < limit; });
   }
 

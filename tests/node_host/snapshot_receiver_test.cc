@@ -206,9 +206,9 @@ TEST_F(SnapshotReceiverTest, OnlySoManyAtOnceAndStalledOnesMakeRoom) {
   }
   first[0].index = Index(200);
   EXPECT_EQ(receiver_.Add(first[0], At(5)).error().code, ErrorCode::kBusy);
-  receiver_.Expire(5);
+  EXPECT_TRUE(receiver_.Expire(5).empty());
   EXPECT_FALSE(receiver_.Add(first[0], At(6)).has_value());
-  receiver_.Expire(6);
+  EXPECT_EQ(receiver_.Expire(6).size(), 2u);
   EXPECT_TRUE(receiver_.Add(first[0], At(7)).has_value());
 }
 
@@ -216,7 +216,7 @@ TEST_F(SnapshotReceiverTest, OnlySoManyAtOnceAndStalledOnesMakeRoom) {
 TEST_F(SnapshotReceiverTest, AStreamGoesOnWhileStalledOnesAreLookedFor) {
   std::atomic<bool> over = false;
   std::thread ticker([&] {
-    while (!over) receiver_.Expire(0);
+    while (!over) EXPECT_TRUE(receiver_.Expire(0).empty());
   });
   const auto step = AddAll(Chunks(Image(), 100));
   over = true;

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "codec/image_fixture.h"
+#include "local_hosts.h"
+
+namespace drumbeat::node_host {
+namespace {
+
+/// The thread that let go of an unfinished image, once one has.
+using Deleter = std::atomic<std::thread::id>;
+
+class WatchedSink : public storage::SnapshotSink {
+ public:
+  WatchedSink(std::unique_ptr<storage::SnapshotSink> sink, Deleter& deleter)
+      : sink_(std::move(sink)), deleter_(deleter) {}
+  ~WatchedSink() override { deleter_ = std::this_thread::get_id(); }
+  Result<void> Append(std::string_view bytes) override { return sink_->Append(bytes); }
+  Result<void> Rewrite(std::string_view head) override { return sink_->Rewrite(head); }
+  Result<void> Commit(const raft::SnapshotRecord& record) override { return sink_->Commit(record); }
+
+ private:
+  std::unique_ptr<storage::SnapshotSink> sink_;
+  Deleter& deleter_;
+};
+
+class WatchedStore : public storage::SnapshotStore {
+ public:
+  WatchedStore(std::unique_ptr<storage::SnapshotStore> store, Deleter& deleter)
+      : store_(std::move(store)), deleter_(deleter) {}
+  Result<std::unique_ptr<storage::SnapshotSink>> Create(const ReplicaRef& replica) override {
+    auto sink = store_->Create(replica);
+    if (!sink) return sink;
+    return std::make_unique<WatchedSink>(std::move(*sink), deleter_);
+  }
+  Result<std::optional<raft::SnapshotRecord>> Newest(const ReplicaRef& replica) override {
+    return store_->Newest(replica);
+  }
+  Result<std::unique_ptr<SnapshotReader>> Open(const ReplicaRef& replica, Index index) override {
+    return store_->Open(replica, index);
+  }
+  Result<void> Remove(const ReplicaRef& replica) override { return store_->Remove(replica); }
+
+ private:
+  std::unique_ptr<storage::SnapshotStore> store_;
+  Deleter& deleter_;
+};
+
+/// Threads as usual, but the test says when time passes.
+class SteppedScheduler : public Scheduler {
+ public:
+  explicit SteppedScheduler(std::function<void()>& tick) : tick_(tick) {}
+  std::unique_ptr<Task> Start(std::string name, std::function<void()> pass) override {
+    return real_->Start(std::move(name), std::move(pass));
+  }
+  std::unique_ptr<Task> Every(std::string name, std::chrono::milliseconds,
+                              std::function<void()> pass) override {
+    tick_ = std::move(pass);
+    return real_->Start(std::move(name), [] {});
+  }
+  bool OnTaskThread() const override { return real_->OnTaskThread(); }
+  void Await(const std::function<bool()>& done) override { real_->Await(done); }
+  std::chrono::steady_clock::time_point Now() const override { return real_->Now(); }
+  std::uint64_t UnixNanoseconds() const override { return real_->UnixNanoseconds(); }
+
+ private:
+  std::function<void()>& tick_;
+  std::unique_ptr<Scheduler> real_ = MakeThreadScheduler();
+};
+
+codec::Chunk FirstOfTwo() {
+  codec::Chunk chunk;
+  chunk.shard = ShardId(1);
+  chunk.to = ReplicaId(1);
+  chunk.from = ReplicaId(2);
+  chunk.chunk_count = 2;
+  chunk.index = Index(1000);
+  chunk.term = Term(1);
+  chunk.membership.config_change_id = 3;
+  chunk.membership.voters = {{ReplicaId(1), "host1:1"}, {ReplicaId(2), "host2:1"}};
+  chunk.data = base::Bytes::Copy(codec::ImageOf(codec::EncodeSessions({}) + "x").substr(0, 1100));
+  return chunk;
+}
+
+// A large file may take long to delete.
+TEST(StalledSnapshotTest, ItsFilesAreNotDeletedByWhoeverTicks) {
+  Deleter deleter;
+  std::function<void()> tick;
+  Switchboard board;
+  StallingDisk disk;
+  NodeHostConfig config;
+  config.raft_address = "host1:1";
+  config.tick = std::chrono::minutes(15);
+  config.deployment_id = 1;
+  storage::Stores stores = disk.Open();
+  stores.snapshots = std::make_unique<WatchedStore>(std::move(stores.snapshots), deleter);
+  auto host = Host::Start(
+      config, {.scheduler = std::make_unique<SteppedScheduler>(tick),
+               .folder = nullptr,
+               .stores = std::move(stores),
+               .transport = std::make_unique<Switchboard::Line>(board, "host1:1"),
+               .logger = logging::Logger(std::make_shared<QuietSink>(), LogLevel::kInfo, "test"),
+               .id = "host1"});
+  ASSERT_TRUE(host.has_value());
+  ReplicaConfig replica;
+  replica.shard_id = ShardId(1);
+  replica.replica_id = ReplicaId(1);
+  replica.election_ticks = 10;
+  replica.heartbeat_ticks = 1;
+  const auto started = (*host)->StartReplica(
+      {.initial_members = {{ReplicaId(1), "host1:1"}, {ReplicaId(2), "host2:1"}}},
+      [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);
+  ASSERT_TRUE(started.has_value()) << started.error().message;
+  ASSERT_TRUE(Eventually([&] { return board.Deliver("host1:1", FirstOfTwo()); }));
+  EXPECT_EQ(deleter.load(), std::thread::id());
+  for (int i = 0; i < 2; ++i) tick();
+  EXPECT_TRUE(Eventually([&] { return deleter.load() != std::thread::id(); }));
+  EXPECT_NE(deleter.load(), std::this_thread::get_id());
+}
+
+}  // namespace
+}  // namespace drumbeat::node_host
