@@ -195,12 +195,14 @@ bool TcpIncoming::HasTurn(Time now) {
 }
 
 void TcpIncoming::AwaitTurn(Time limit) {
+  awaits_turn_ = true;
   timer_at_.reset();
   timer_.expires_after(kTurnCheck);
   timer_.async_wait([self = shared_from_this(), limit](const AsioError& stopped) {
     if (stopped || !self->connection_->socket().is_open()) return;
     const Time now = self->context_.Now();
     if (self->HasTurn(now)) {
+      self->awaits_turn_ = false;
       self->incoming_.Resume(now);
       return self->Read();
     }
@@ -228,6 +230,8 @@ void TcpIncoming::WatchDeadline() {
   timer_.expires_at(*deadline);
   timer_.async_wait([self = shared_from_this()](const AsioError& stopped) {
     if (stopped || !self->connection_->socket().is_open()) return;
+    // It may have run out just before the timer was set for the turn.
+    if (self->awaits_turn_) return;
     self->timer_at_.reset();
     const std::optional<Time> due = self->incoming_.deadline();
     if (due && *due <= self->context_.Now()) return self->WarnAndReset("a frame took too long");

@@ -63,6 +63,8 @@ class TcpIncoming : public std::enable_shared_from_this<TcpIncoming> {
   /// The handler took one: no stranger.
   bool chunk_accepted_ = false;
   std::string rest_;
+  /// Then nothing is read and no deadline counts.
+  bool awaits_turn_ = false;
 
   asio::steady_timer timer_;
   std::optional<Time> timer_at_;

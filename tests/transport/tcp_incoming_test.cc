@@ -344,6 +344,49 @@ TEST(TcpIncomingChunkTest, WhoGetsNoTurnIsTold) {
   EXPECT_TRUE(host.handler.WaitFor([](const auto& record) { return record.chunks.size() == 3; }));
 }
 
+/// Keeps the I/O thread in the handler of the heartbeat that commits 2.
+class HoldingHandler : public RecordingHandler {
+ public:
+  void OnMessages(const std::string& source, std::vector<raft::Envelope> messages) override {
+    const bool hold = CommitOf(messages.front()) == 2;
+    RecordingHandler::OnMessages(source, std::move(messages));
+    while (hold && !release) std::this_thread::yield();
+  }
+  std::atomic<bool> release = false;
+};
+
+// The time for its header runs out just as the wait for its turn begins.
+TEST(TcpIncomingChunkTest, WhoseHeaderTookLongStillGetsItsTurn) {
+  TcpOptions options;
+  options.snapshot_receive_bytes_per_second = ReceiveTurns::kMinBytesPerSecond;
+  HoldingHandler handler;
+  TestHost host(options);
+  ASSERT_TRUE(host.transport->Start(handler));
+  const auto chunk = [](std::uint64_t id) {
+    return FrameOf(codec::FrameMethod::kSnapshotChunk, codec::EncodeChunk(ChunkOf(id, 0, "x")));
+  };
+  RawPeer first = RawPeer::To(host.address());
+  ASSERT_TRUE(first.Write(chunk(0)));
+  ASSERT_TRUE(handler.WaitFor([](const auto& record) { return record.chunks.size() == 1; }));
+  RawPeer second = RawPeer::To(host.address());
+  const std::string next = chunk(0);
+  ASSERT_TRUE(second.Write(next.substr(0, 1)));
+  RawPeer other = RawPeer::To(host.address());
+  ASSERT_TRUE(other.Write(HeartbeatFrame(1)));
+  ASSERT_TRUE(handler.WaitForMessages(1));
+  EXPECT_TRUE(other.Write(HeartbeatFrame(2)));
+  EXPECT_TRUE(handler.WaitForMessages(2));
+  EXPECT_TRUE(second.Write(next.substr(1, next.size() - 2)));
+  EXPECT_FALSE(second.WaitForEnd(milliseconds(2100))) << "kHeaderLimit runs out";
+  handler.release = true;
+  ASSERT_TRUE(other.Write(HeartbeatFrame(3)));
+  ASSERT_TRUE(handler.WaitForMessages(3));
+  first.Close();
+  ASSERT_TRUE(second.Write(next.substr(next.size() - 1)));
+  EXPECT_TRUE(handler.WaitFor([](const auto& record) { return record.chunks.size() == 2; },
+                              milliseconds(10'000)));
+}
+
 TEST(TcpIncomingChunkTest, StopWaitsForTheHandlerOnly) {
   TestHost host;
   std::atomic<bool> entered = false;
