@@ -125,6 +125,7 @@ Result<ListenSockets> ListenOn(asio::io_context& context, int descriptor) {
   AsioError error;
   acceptor.assign(endpoint.protocol(), descriptor, error);
   if (error) return refuse(error.message());
+  static_cast<void>(::fcntl(descriptor, F_SETFD, FD_CLOEXEC));
   ListenSockets sockets;
   sockets.acceptors.push_back(std::move(acceptor));
   sockets.address = ToText(endpoint);

@@ -6,6 +6,7 @@
 #include <string>
 #include <sys/socket.h>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -140,6 +141,18 @@ TEST_F(ListenerTest, WhatIsNoTcpSocketIsRefusedAndLeftAlone) {
   }
   ::close(pipe_ends[1]);
   EXPECT_FALSE(ListenOn(context_, 1'000'000));
+}
+
+TEST_F(ListenerTest, ASocketThatIsTakenOverIsNotForChildProcesses) {
+  const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
+  const sockaddr_in any_port{.sin_family = AF_INET,
+                             .sin_port = 0,
+                             .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)},
+                             .sin_zero = {}};
+  ASSERT_EQ(::bind(descriptor, reinterpret_cast<const sockaddr*>(&any_port), sizeof(any_port)), 0);
+  const auto sockets = ListenOn(context_, descriptor);
+  ASSERT_TRUE(sockets);
+  EXPECT_EQ(::fcntl(descriptor, F_GETFD), FD_CLOEXEC);
 }
 
 TEST_F(ListenerTest, WithoutTlsOnANetworkThereIsOneWarning) {
