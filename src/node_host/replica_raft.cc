@@ -22,6 +22,19 @@ constexpr std::uint64_t kSnapshotReceivedTicks = 2;
 /// Of the entries that founding members begin with.
 constexpr Term kFoundingTerm(1);
 
+/// For how many election timeouts a removal may wait before that is logged.
+constexpr std::uint64_t kPatientElections = 2;
+
+// Such as "1, 2".
+std::string Listed(const std::vector<ReplicaId>& replicas) {
+  std::string list;
+  for (const ReplicaId replica : replicas) {
+    if (!list.empty()) list += ", ";
+    list += std::to_string(replica.value());
+  }
+  return list;
+}
+
 Error DropError(raft::DropReason reason) {
   switch (reason) {
     case raft::DropReason::kChangeInProgress:
@@ -354,6 +367,31 @@ void ReplicaRaft::SendSnapshot(const raft::SendSnapshot& wanted) {
 void ReplicaRaft::Publish() {
   const raft::Status status = raft_->status();
   state_.Publish({status.leader, status.term}, status.committed, status.last_index);
+  NoteRemoval(status.held_removal);
+}
+
+void ReplicaRaft::NoteRemoval(const std::optional<raft::HeldRemoval>& removal) {
+  const Index change = removal ? removal->change : Index(0);
+  if (change != held_removal_.change) {
+    if (removal_logged_) LogRemoval(LogLevel::kInfo, " waits no more to remove ", "");
+    removal_logged_ = false;
+    held_removal_ = removal.value_or(raft::HeldRemoval());
+    held_since_ = own_ticks_;
+    return;
+  }
+  const bool late = own_ticks_ - held_since_ > kPatientElections * state_.config.election_ticks;
+  if (!removal || !late || change == last_logged_removal_) return;
+  removal_logged_ = true;
+  last_logged_removal_ = change;
+  LogRemoval(LogLevel::kWarning, " waits to remove ",
+             " until more of the members " + Listed(removal->awaited) + " answer");
+}
+
+void ReplicaRaft::LogRemoval(LogLevel level, const std::string& what, const std::string& why) {
+  state_.services.logger.For("raft").Write(level, logging::Name(state_.ref) + what + "replica " +
+                                                      std::to_string(held_removal_.leaver.value()) +
+                                                      why + ", index " +
+                                                      std::to_string(held_removal_.change.value()));
 }
 
 }  // namespace drumbeat::node_host

@@ -7,7 +7,10 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
 #include <vector>
+
+#include "drumbeat/log.h"
 
 #include "node_host/applier.h"
 #include "node_host/inbox.h"
@@ -70,6 +73,9 @@ class ReplicaRaft {
   void HandOver();
   void SendSnapshot(const raft::SendSnapshot& wanted);
   void NoteLeader(const raft::LeaderChange& change);
+  /// Lets an operator know why a removal does not end.
+  void NoteRemoval(const std::optional<raft::HeldRemoval>& removal);
+  void LogRemoval(LogLevel level, const std::string& what, const std::string& why);
   void Publish();
   void InstallsDecided();
 
@@ -102,6 +108,12 @@ class ReplicaRaft {
   /// rest of the first, and the failure of that would start a third, and so on.
   std::set<ReplicaId> streaming_to_;
   ReplicaId logged_leader_;
+  /// The removal that is held back (index 0: none), since when, and whether that was logged.
+  raft::HeldRemoval held_removal_;
+  std::uint64_t held_since_ = 0;
+  bool removal_logged_ = false;
+  /// Who loses the leadership and regains it may hold the same one back again.
+  Index last_logged_removal_;
 };
 
 }  // namespace drumbeat::node_host

@@ -67,14 +67,18 @@ Status Core::status() {
                 .transfer_target = transfer_ ? transfer_->target : ReplicaId{0},
                 .quiesced = quiescence_.asleep(),
                 .rate_limited = rate_limiter_.Limited(log_.bytes()),
-                .members = {}};
+                .members = {},
+                .held_removal = std::nullopt};
   if (role_ != Role::kLeader) return status;
+  if (removal_) status.held_removal = {.change = removal_->change, .leaver = removal_->leaver};
   for (const MemberProgress& member : members_) {
     status.members.push_back({.replica = member.id(),
                               .match = member.match(),
                               .next = member.next(),
                               .progress = member.state(),
                               .active = member.active()});
+    if (!removal_ || !member.voting() || IsLeaving(member.id())) continue;
+    if (member.match() < removal_->notice) status.held_removal->awaited.push_back(member.id());
   }
   return status;
 }

@@ -135,6 +135,15 @@ struct MemberStatus {
   bool active = false;
 };
 
+/// A removal of a voting member that is committed, and that the leader holds back until a majority
+/// of those who stay knows of it.
+struct HeldRemoval {
+  Index change;
+  ReplicaId leaver;
+  /// Who stays and has not shown that it knows.
+  std::vector<ReplicaId> awaited = {};
+};
+
 /// Everything about the protocol's state that is worth looking at.
 struct Status {
   Role role = Role::kFollower;
@@ -152,6 +161,7 @@ struct Status {
   bool rate_limited = false;
   /// Only on a leader.
   std::vector<MemberStatus> members;
+  std::optional<HeldRemoval> held_removal;
 };
 
 /// The Raft protocol of one replica: inputs in, an Output out.

@@ -127,14 +127,13 @@ class LocalHostsTest : public testing::Test {
     config.raft_address = Address(id);
     config.tick = kTick;
     config.deployment_id = 1;
-    HostParts parts{
-        .scheduler = MakeThreadScheduler(),
-        .folder = nullptr,
-        .stores = disks_[id].Open(),
-        .transport = std::make_unique<Switchboard::Line>(board_, Address(id)),
-        .logger = logging::Logger(std::make_shared<QuietSink>(), LogLevel::kInfo, "test"),
-        .id = Address(id),
-        .seed = id};
+    HostParts parts{.scheduler = MakeThreadScheduler(),
+                    .folder = nullptr,
+                    .stores = disks_[id].Open(),
+                    .transport = std::make_unique<Switchboard::Line>(board_, Address(id)),
+                    .logger = logging::Logger(Log(id), LogLevel::kInfo, "test"),
+                    .id = Address(id),
+                    .seed = id};
     auto host = Host::Start(config, std::move(parts));
     ASSERT_TRUE(host.has_value()) << host.error().message;
     hosts_[id] = std::move(*host);
@@ -154,6 +153,11 @@ class LocalHostsTest : public testing::Test {
     for (auto& [id, host] : hosts_) host->Close(milliseconds(0));
   }
 
+  std::shared_ptr<QuietSink> Log(std::uint64_t id) {
+    std::shared_ptr<QuietSink>& log = logs_[id];
+    if (log == nullptr) log = std::make_shared<QuietSink>();
+    return log;
+  }
   /// Whom `id` takes for the leader, once there is one that is not `but`.
   std::uint64_t LeaderSeenBy(std::uint64_t id, std::uint64_t but = 0) {
     std::uint64_t leader = 0;
@@ -177,6 +181,7 @@ class LocalHostsTest : public testing::Test {
   std::size_t max_in_memory_log_bytes_ = ReplicaConfig().max_in_memory_log_bytes;
   Switchboard board_;
   std::map<std::uint64_t, StallingDisk> disks_;
+  std::map<std::uint64_t, std::shared_ptr<QuietSink>> logs_;
   std::map<std::uint64_t, std::unique_ptr<Host>> hosts_;
 };
 

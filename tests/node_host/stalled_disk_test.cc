@@ -70,6 +70,61 @@ TEST_F(StalledDiskTest, AFollowerThatGoesOnDoesNotCountLateTicksAsSilence) {
   EXPECT_FALSE(disturbed) << "each time it campaigned";
 }
 
+// A removal that waits for somebody who stays and is away.
+class HeldRemovalTest : public StalledDiskTest {
+ protected:
+  void SetUp() override {
+    StalledDiskTest::SetUp();
+    leader_ = LeaderSeenBy(1);
+    away_ = leader_ % 3 + 1;
+    leaver_ = std::to_string(6 - leader_ - away_);
+    // Nothing is removed while one of the others has not shown itself.
+    ASSERT_TRUE(Propose(6 - leader_ - away_, "a").has_value());
+    ASSERT_TRUE(Propose(away_, "b").has_value());
+  }
+  Request<Membership> Remove() {
+    disks_[away_].Stall(true);
+    return hosts_[leader_]->RequestChange(kShard,
+                                          {.type = raft::ConfigChangeType::kRemove,
+                                           .replica = ReplicaId(6 - leader_ - away_),
+                                           .address = ""},
+                                          milliseconds(20'000));
+  }
+
+  std::uint64_t leader_ = 0;
+  std::uint64_t away_ = 0;
+  std::string leaver_;
+};
+
+TEST_F(HeldRemovalTest, IsLoggedOnce) {
+  auto removed = Remove();
+  const std::string waits = " waits to remove replica " + leaver_ + " until more of the members " +
+                            std::to_string(away_) + " answer";
+  EXPECT_TRUE(Eventually([&] { return Log(leader_)->Has(waits); }));
+  EXPECT_FALSE(removed.done());
+  disks_[away_].Stall(false);
+  const std::string ended = " waits no more to remove replica " + leaver_;
+  EXPECT_TRUE(Eventually([&] { return Log(leader_)->Has(ended); }));
+  EXPECT_TRUE(removed.Get().has_value());
+  EXPECT_EQ(Log(leader_)->Count(waits), 1);
+  EXPECT_EQ(Log(leader_)->Count(ended), 1);
+}
+
+TEST_F(HeldRemovalTest, IsNotLoggedWhenItEndsSoon) {
+  const Index before = hosts_[leader_]->GetReplicaInfo(kShard)->committed;
+  const auto begin = std::chrono::steady_clock::now();
+  auto removed = Remove();
+  // The removal, and the entry that tells of it.
+  ASSERT_TRUE(
+      Eventually([&] { return hosts_[leader_]->GetReplicaInfo(kShard)->committed >= before + 2; }));
+  disks_[away_].Stall(false);
+  ASSERT_TRUE(removed.Get().has_value());
+  ASSERT_TRUE(Propose(leader_, "c").has_value());
+  // Unless the machine is too busy to be quick.
+  if (std::chrono::steady_clock::now() - begin > 2 * kElectionTicks * kTick) return;
+  EXPECT_FALSE(Log(leader_)->Has(" to remove replica"));
+}
+
 // S-15: whoever waits for the disk is told in time, and what waits with it is bounded.
 TEST_F(StalledDiskTest, RequestsEndInTimeAndDoNotPileUp) {
   const std::uint64_t leader = LeaderSeenBy(1);

@@ -43,9 +43,9 @@ void QuietSink::Write(LogLevel, std::string_view component, std::string_view tex
   lines_.push_back(std::string(component) + ": " + std::string(text));
 }
 
-bool QuietSink::Has(std::string_view part) const {
+std::ptrdiff_t QuietSink::Count(std::string_view part) const {
   const std::lock_guard lock(mutex_);
-  return std::ranges::any_of(
+  return std::ranges::count_if(
       lines_, [&](const std::string& line) { return line.find(part) != std::string::npos; });
 }
 

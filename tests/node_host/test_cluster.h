@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -17,8 +18,7 @@ namespace drumbeat::node_host {
 
 using std::chrono::milliseconds;
 
-/// Appends commands to a text; Lookup gives the text. "throw", "fail" do as they say, "wait" waits
-/// until the test lets go.
+/// Appends commands to a text; Lookup gives the text. "throw" and "fail" do as they say.
 class TextMachine : public StateMachine {
  public:
   Result<ApplyResult> Update(const UpdateEntry& entry) override;
@@ -34,7 +34,9 @@ class TextMachine : public StateMachine {
 class QuietSink : public LogSink {
  public:
   void Write(LogLevel level, std::string_view component, std::string_view text) override;
-  bool Has(std::string_view part) const;
+  bool Has(std::string_view part) const { return Count(part) > 0; }
+  /// The lines that hold `part`.
+  std::ptrdiff_t Count(std::string_view part) const;
 
  private:
   mutable std::mutex mutex_;

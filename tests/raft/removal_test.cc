@@ -116,8 +116,14 @@ TEST(RemovalTest, AMemberIsToldWhenAMajorityOfThoseWhoStayKnows) {
     shard.TickAll(3);
     EXPECT_FALSE(KnowsOfItsRemoval(shard, 3));
     EXPECT_EQ(shard[1].applied(), shard[3].applied()) << "nor is it applied anywhere else";
+    const auto held = shard.raft(1).status().held_removal;
+    ASSERT_TRUE(held.has_value());
+    EXPECT_EQ(held->change, shard[1].applied() + 1);
+    EXPECT_EQ(held->leaver, ReplicaId{3});
+    EXPECT_EQ(held->awaited, std::vector{ReplicaId{2}});
     shard.filter = nullptr;
     shard.TickAll(2);
+    EXPECT_FALSE(shard.raft(1).status().held_removal.has_value());
     EXPECT_TRUE(KnowsOfItsRemoval(shard, 3));
     EXPECT_TRUE(shard[1].members().removed.contains(ReplicaId{3}));
   }
