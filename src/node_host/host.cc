@@ -46,11 +46,6 @@ class LetGo : public Runnable {
 /// The host whose closing, or whose user's code, the calling thread is in the middle of.
 thread_local const Host* inside = nullptr;
 
-std::unexpected<Error> FromInside() {
-  return drumbeat::Fail(ErrorCode::kInvalidArgument,
-                        "called from inside a StateMachineFactory or a StateMachine");
-}
-
 }  // namespace
 
 Host::Inside::Inside(const Host& host) : outer_(std::exchange(inside, &host)) {}
@@ -250,10 +245,16 @@ Result<void> Host::MayStart() const {
   return {};
 }
 
-Result<void> Host::MayUseData(ShardId shard) const {
+Result<std::unique_lock<std::mutex>> Host::LockData(ShardId shard) {
+  if (closing_.load()) return drumbeat::Fail(ErrorCode::kClosed);
+  if (inside == this) {
+    return drumbeat::Fail(ErrorCode::kInvalidArgument,
+                          "called from inside a StateMachineFactory or a StateMachine");
+  }
+  std::unique_lock start_lock(start_mutex_);
   const std::shared_lock lock(mutex_);
-  if (Result<void> may = MayStart(); !may) return may;
-  if (!shards_.contains(shard)) return {};
+  if (const Result<void> may = MayStart(); !may) return std::unexpected(may.error());
+  if (!shards_.contains(shard)) return start_lock;
   return drumbeat::Fail(ErrorCode::kShardAlreadyExists,
                         "a replica of this shard runs here, or is still stopping");
 }
@@ -262,10 +263,8 @@ Result<void> Host::StartReplica(const StartOptions& options, const StateMachineF
                                 const ReplicaConfig& config) {
   if (Result<void> valid = config.Validate(); !valid) return valid;
   if (!factory) return drumbeat::Fail(ErrorCode::kInvalidArgument, "there is no factory");
-  if (closing_.load()) return drumbeat::Fail(ErrorCode::kClosed);
-  if (inside == this) return FromInside();
-  const std::lock_guard start_lock(start_mutex_);
-  if (Result<void> may = MayUseData(config.shard_id); !may) return may;
+  const auto start_lock = LockData(config.shard_id);
+  if (!start_lock) return std::unexpected(start_lock.error());
   ReplicaStarter starter(*parts_.stores.log, *parts_.stores.snapshots, config_.raft_address);
   Result<ReplicaStart> start = starter.Prepare(options, config);
   if (!start) return std::unexpected(start.error());
@@ -338,10 +337,8 @@ Result<void> Host::RemoveData(const ReplicaRef& replica) {
   if (!replica.replica) {
     return drumbeat::Fail(ErrorCode::kInvalidArgument, "replica ids are at least 1");
   }
-  if (closing_.load()) return drumbeat::Fail(ErrorCode::kClosed);
-  if (inside == this) return FromInside();
-  const std::lock_guard start_lock(start_mutex_);
-  if (Result<void> may = MayUseData(replica.shard); !may) return may;
+  const auto start_lock = LockData(replica.shard);
+  if (!start_lock) return std::unexpected(start_lock.error());
   const Result<std::vector<ReplicaRef>> known = parts_.stores.log->List();
   if (!known) return std::unexpected(known.error());
   if (std::ranges::find(*known, replica) == known->end()) {

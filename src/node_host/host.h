@@ -125,8 +125,8 @@ class Host : private transport::TransportHandler {
   Result<ReplicaPtr> Serving(ShardId shard) const;
   /// Whether the host is neither closing nor failed; under mutex_.
   Result<void> MayStart() const;
-  /// Whether nothing of the shard runs here and its data may be used; under start_mutex_.
-  Result<void> MayUseData(ShardId shard) const;
+  /// start_mutex_, if nothing of the shard runs here and its data may be used.
+  Result<std::unique_lock<std::mutex>> LockData(ShardId shard);
   std::vector<ReplicaPtr> AllReplicas() const;
   ReplicaInfo InfoOf(const Replica& replica) const;
 

@@ -77,8 +77,7 @@ TEST(ClosingTest, AListenerMayClose) {
 
 TEST(ClosingTest, ACallbackMayClose) {
   TestCluster cluster(1);
-  cluster.Found(1);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(1);
   std::promise<void> told;
   cluster.At(1).Propose(kShard, Session::NoOp(kShard), "b", kTimeout).Then([&](auto) {
     cluster.At(1).Close();
@@ -91,8 +90,7 @@ TEST(ClosingTest, ACallbackMayClose) {
 
 TEST(ClosingTest, ACallbackThatTheClosingEndsMayClose) {
   TestCluster cluster(3);
-  cluster.Found(3);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(3);
   cluster.Stop(2);
   cluster.Stop(3);
   std::atomic<int> told = 0;
@@ -157,8 +155,7 @@ TEST(ClosingTest, AHostMayBeDestroyedOnItsOwnThread) {
   cluster.Host(1).listener = listener;
   cluster.Open(1);
   cluster.Host(1).listener.reset();
-  cluster.Found(1);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(1);
   const std::weak_ptr<Listener> watched = std::exchange(listener, nullptr);
   auto owned = std::make_shared<std::unique_ptr<NodeHost>>(std::move(cluster.Host(1).host));
   NodeHost& host = **owned;
@@ -199,8 +196,7 @@ TEST(ClosingTest, AStartThatIsUnderWayIsWaitedForAndRefused) {
 TEST(ClosingTest, RacesWithEveryCall) {
   for (int round = 0; round < 5; ++round) {
     TestCluster cluster(1);
-    cluster.Found(1);
-    ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+    cluster.Serve(1);
     NodeHost& host = cluster.At(1);
     std::atomic<bool> over = false;
     std::thread caller([&] {

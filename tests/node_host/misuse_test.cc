@@ -43,8 +43,7 @@ void ExpectAll(NodeHost& host, ShardId shard, ErrorCode code) {
 //
 TEST(MisuseTest, EveryCallSaysWhatIsWrong) {
   TestCluster cluster(1);
-  cluster.Found(1);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(1);
   NodeHost& host = cluster.At(1);
   ExpectAll(host, kNowhere, ErrorCode::kShardNotFound);
   EXPECT_EQ(CodeOf(host.Propose(kShard, Session::NoOp(kNowhere), "x", kTimeout)),
@@ -127,8 +126,7 @@ TEST(MisuseTest, MembersHaveNoIpv6AddressUnlessThatIsAllowed) {
 
 TEST(MisuseTest, AnyTimeoutWillDo) {
   TestCluster cluster(1);
-  cluster.Found(1);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(1);
   NodeHost& host = cluster.At(1);
   for (const milliseconds timeout : {milliseconds::max(), milliseconds(1'000'000'000'000)}) {
     EXPECT_TRUE(host.Propose(kShard, Session::NoOp(kShard), "x", timeout).Get().has_value());
@@ -144,8 +142,7 @@ TEST(MisuseTest, AnyTimeoutWillDo) {
 //
 TEST(ProposalSizeTest, NothingAndTheLargestAreTakenAndAByteMoreIsNot) {
   TestCluster cluster(1);
-  cluster.Found(1);
-  ASSERT_TRUE(cluster.Propose(1, "").has_value());
+  cluster.Serve(1, "");
   const std::size_t most = cluster.Config(1).max_entry_bytes;
   const std::string largest(most, 'x');
   const auto taken = cluster.Propose(1, largest);

@@ -28,8 +28,7 @@ TEST(NodeHostTest, ThreeReplicasAgreeWhereverOneProposes) {
 
 TEST(NodeHostTest, ASingleReplicaServesAndRemembersAcrossRestarts) {
   TestCluster cluster(1);
-  cluster.Found(1);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(1);
   ASSERT_TRUE(cluster.Propose(1, "").has_value());
   cluster.Stop(1);
   cluster.Open(1);
@@ -112,8 +111,7 @@ TEST(NodeHostTest, AReplicaJoinsThroughASnapshotAfterTheLogWasCut) {
 // M-09: a second process as the same member, elsewhere and with a folder of its own.
 TEST(NodeHostTest, AMembersDoubleElsewhereIsNotHeard) {
   TestCluster cluster(4);
-  cluster.Found(3);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(3);
   ASSERT_TRUE(cluster.WaitForText(3, "a"));
   StartOptions options;
   options.initial_members = cluster.Founders();
@@ -138,8 +136,7 @@ TEST(NodeHostTest, AMembersDoubleElsewhereIsNotHeard) {
 
 TEST(NodeHostTest, MembershipRulesRefuseWithAReason) {
   TestCluster cluster(3);
-  cluster.Found(3);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(3);
   NodeHost& host = cluster.At(1);
   const std::string spare = "127.0.0.1:9";
   const auto code = [](const Result<Membership>& result) {
@@ -163,8 +160,7 @@ TEST(NodeHostTest, MembershipRulesRefuseWithAReason) {
 
 TEST(NodeHostTest, AMemberWithoutWhomTooFewAnswerIsNotRemoved) {
   TestCluster cluster(3);
-  cluster.Found(3);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(3);
   const std::uint64_t leader = cluster.WaitForLeader();
   const std::uint64_t gone = leader % 3 + 1;
   const std::uint64_t other = 6 - leader - gone;
@@ -183,8 +179,7 @@ TEST(NodeHostTest, AMemberWithoutWhomTooFewAnswerIsNotRemoved) {
 
 TEST(NodeHostTest, ARemovedReplicaSaysSo) {
   TestCluster cluster(3);
-  cluster.Found(3);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(3);
   const std::uint64_t leader = cluster.WaitForLeader();
   const std::uint64_t victim = leader % 3 + 1;
   const auto is_removed = [&] {
@@ -207,8 +202,7 @@ TEST(NodeHostTest, ARemovedReplicaSaysSo) {
 
 TEST(NodeHostTest, LeadershipMovesOnRequestAndOnClose) {
   TestCluster cluster(3);
-  cluster.Found(3);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(3);
   const std::uint64_t leader = cluster.WaitForLeader();
   const std::uint64_t target = leader % 3 + 1;
   const auto moved =
@@ -227,8 +221,7 @@ TEST(NodeHostTest, LeadershipMovesOnRequestAndOnClose) {
 // The others never campaign by themselves: one of them leads because it was told to.
 TEST(NodeHostTest, ALeaderThatIsRemovedHandsOver) {
   TestCluster cluster(3);
-  cluster.Found(3);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(3);
   for (const std::uint64_t patient : {2u, 3u}) {
     cluster.Stop(patient);
     cluster.Open(patient);
@@ -257,8 +250,7 @@ TEST(NodeHostTest, ALeaderThatIsRemovedHandsOver) {
 // Nobody leads and it does not campaign: nothing but that brings it to dial anybody.
 TEST(NodeHostTest, AReplicaThatComesBackShowsItselfToAllMembers) {
   TestCluster cluster(3);
-  cluster.Found(3);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(3);
   for (std::uint64_t id = 1; id <= 3; ++id) cluster.Stop(id);
   const auto log = cluster.Host(1).log = std::make_shared<QuietSink>();
   cluster.Open(1);
@@ -301,8 +293,7 @@ TEST(NodeHostTest, AFailingStateMachineStopsItsReplicaAlone) {
 
 TEST(NodeHostTest, BootstrapContradictionsAreRefused) {
   TestCluster cluster(2);
-  cluster.Found(1);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(1);
   EXPECT_EQ(cluster.Start(1).error().code, ErrorCode::kShardAlreadyExists);
   ASSERT_TRUE(cluster.At(1).StopShard(kShard).Get().has_value());
   EXPECT_EQ(cluster.Start(1, true).error().code, ErrorCode::kBootstrapMismatch);
@@ -324,8 +315,7 @@ TEST(NodeHostTest, BootstrapContradictionsAreRefused) {
 
 TEST(NodeHostTest, RequestsEndWhenTheHostCloses) {
   TestCluster cluster(3);
-  cluster.Found(3);
-  ASSERT_TRUE(cluster.Propose(1, "a").has_value());
+  cluster.Serve(3);
   cluster.Stop(2);
   cluster.Stop(3);
   // Without a quorum this would wait for a minute.

@@ -125,8 +125,7 @@ Detached ProposeTwice(NodeHost& host, std::promise<Outcome>& done) {
 
 TEST(RequestTest, ACoroutineProposesOneAfterTheOther) {
   TestCluster cluster(1);
-  cluster.Found(1);
-  ASSERT_TRUE(cluster.Propose(1, "x").has_value());
+  cluster.Serve(1, "x");
   std::promise<Outcome> done;
   ProposeTwice(cluster.At(1), done);
   const Outcome outcome = done.get_future().get();
@@ -137,8 +136,7 @@ TEST(RequestTest, ACoroutineProposesOneAfterTheOther) {
 
 TEST(RequestTest, ACoroutineIsResumedWhenItsHostCloses) {
   TestCluster cluster(3);
-  cluster.Found(3);
-  ASSERT_TRUE(cluster.Propose(1, "x").has_value());
+  cluster.Serve(3, "x");
   cluster.Stop(2);
   cluster.Stop(3);
   std::promise<Outcome> done;
@@ -168,8 +166,7 @@ std::optional<std::uint64_t> BlockedBy(const std::string& thread) {
 TEST(HostThreadsTest, NoneOfThemTakesSignals) {
   const std::set<std::string> before = Threads();
   TestCluster cluster(1);
-  cluster.Found(1);
-  ASSERT_TRUE(cluster.Propose(1, "x").has_value());
+  cluster.Serve(1, "x");
   int seen = 0;
   for (const std::string& thread : Threads()) {
     const auto blocked = BlockedBy(thread);

@@ -144,6 +144,12 @@ void TestCluster::Found(std::size_t founders) {
   }
 }
 
+void TestCluster::Serve(std::size_t founders, const std::string& text) {
+  Found(founders);
+  const Result<ApplyResult> taken = Propose(1, text);
+  ASSERT_TRUE(taken.has_value()) << taken.error().text();
+}
+
 Result<void> TestCluster::Start(std::uint64_t id, bool join, const ReplicaConfig& config) {
   StartOptions options;
   options.join = join;

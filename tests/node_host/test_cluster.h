@@ -70,6 +70,8 @@ class TestCluster {
   ReplicaConfig Config(std::uint64_t id) const;
   /// Starts the first `founders` replicas.
   void Found(std::size_t founders);
+  /// And waits until a leader takes `text` from host 1.
+  void Serve(std::size_t founders, const std::string& text = "a");
   Result<void> Start(std::uint64_t id, bool join, const ReplicaConfig& config);
   Result<void> Start(std::uint64_t id, bool join = false) { return Start(id, join, Config(id)); }
   MemberMap Founders() const;
