@@ -79,6 +79,7 @@ void Core::LeaderElectionTimeout() {
   election_.elapsed = 0;
   rate_limiter_.Tick();
   transfer_.reset();
+  ForgetOldChange();
   CheckPace();
   if (!options_.check_quorum) return;
   std::size_t heard = 0;

@@ -99,6 +99,13 @@ class Core {
 
     auto fields() const { return std::tie(change, leaver, notice); }
   };
+  /// Passed on by another member, to be proposed once the change before it is applied.
+  struct NextChange {
+    Entry entry;
+    bool old = false;  // a check of the quorum came in between
+
+    auto fields() const { return std::tie(entry, old); }
+  };
   enum class CampaignCause : std::uint8_t { kTimeout, kToldByLeader };
   enum class Timers : std::uint8_t { kRestart, kKeep };
   /// Whose proposals: only local ones are reported when they are dropped.
@@ -174,6 +181,7 @@ class Core {
   std::optional<DropReason> WhyDropped(const Entry& entry, Origin origin);
   bool IsNextChange(const Entry& entry, Origin origin) const;
   void ProposeNextChange();
+  void ForgetOldChange();
   void Drop(Entry&& entry, DropReason reason, Origin origin);
   void HandleAppendReply(Sender sender, const AppendReply& reply);
   void HandleHeartbeatReply(Sender sender, const HeartbeatReply& reply);
@@ -259,10 +267,10 @@ class Core {
   Quiescence quiescence_;
   RateLimiter rate_limiter_;
 
-  VoteTally tally_;                   // of a candidate or pre-candidate
-  std::optional<Transfer> transfer_;  // of a leader
-  std::optional<Removal> removal_;    // of a leader, or of one that was and is to be removed
-  std::optional<Entry> next_change_;  // of a leader: to be proposed once the one before is applied
+  VoteTally tally_;                        // of a candidate or pre-candidate
+  std::optional<Transfer> transfer_;       // of a leader
+  std::optional<Removal> removal_;         // of a leader, or of one that was and is to be removed
+  std::optional<NextChange> next_change_;  // of a leader
   bool told_to_campaign_ = false;     // of a follower: but it has yet to apply what is committed
   Index first_of_term_;               // a leader's first entry
   Index expected_;                    // of a leader: the end of the log at the last check of paces

@@ -106,6 +106,25 @@ TEST(RemovalTest, WhatIsBehindItIsBounded) {
   EXPECT_EQ(shard[1].dropped.back().reason, DropReason::kBusy);
 }
 
+TEST(RemovalTest, AChangeThatWaitsBehindItIsForgottenBeforeLong) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  // 2 answers and hears of it, but cannot show that.
+  shard.filter = [before = shard.raft(1).committed()](const Envelope& e) {
+    const auto* append = std::get_if<AppendEntries>(&e.message);
+    return e.to != ReplicaId{2} || append == nullptr || append->commit <= before;
+  };
+  shard.Change(1, "remove 3");
+  shard.Deliver(Make(2, 1, 0, ForwardedProposal{.entries = {Change("nonvoting 5")}}));
+  shard.TickAll(2 * TestShard::DefaultOptions().election_ticks);
+  ASSERT_EQ(shard.raft(1).role(), Role::kLeader);
+  ASSERT_FALSE(shard[1].members().removed.contains(ReplicaId{3}));
+  shard.filter = nullptr;
+  shard.TickAll(2);
+  EXPECT_TRUE(shard[1].members().removed.contains(ReplicaId{3}));
+  EXPECT_FALSE(shard[1].members().non_votings.contains(ReplicaId{5}));
+}
+
 TEST(RemovalTest, AMemberIsToldWhenAMajorityOfThoseWhoStayKnows) {
   for (const Membership& members : {Members({1, 2, 3}), Members({1, 2}, {}, {3})}) {
     TestShard shard(members);
