@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/dialer.h"
 
+#include <new>
 #include <utility>
 
 namespace drumbeat::transport {
@@ -84,8 +85,12 @@ void Dialer::OnConnected(const AsioError& error) {
     last_failure_ = where + ": Connection refused";
     return TryNext();
   }
-  connection_ = std::make_shared<Connection>(std::move(socket_),
-                                             context_.tls ? &context_.tls->dialing() : nullptr);
+  try {
+    connection_ = std::make_shared<Connection>(std::move(socket_),
+                                               context_.tls ? &context_.tls->dialing() : nullptr);
+  } catch (const std::bad_alloc&) {
+    return Fail(where + ": out of memory");
+  }
   connection_->SetOptions(kKeepaliveSeconds);
   connection_->LimitUnconfirmed(kUnconfirmedMilliseconds);
   if (!connection_->secure()) return Finish(connection_, {});
