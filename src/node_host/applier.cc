@@ -44,19 +44,20 @@ std::string Describe(const raft::ConfigChange& change) {
 
 }  // namespace
 
-/// Stands in line in the snapshot pool.
+/// Stands in line in the snapshot pool. It keeps no state machine that was stopped meanwhile.
 class Applier::SnapshotTurn : public Runnable {
  public:
   /// `awaited`: nothing else is done meanwhile.
-  SnapshotTurn(std::shared_ptr<Applier> applier, const SnapshotTask& task, bool awaited)
+  SnapshotTurn(std::weak_ptr<Applier> applier, const SnapshotTask& task, bool awaited)
       : applier_(std::move(applier)), task_(task), awaited_(awaited) {}
   bool Run() override {
-    applier_->TakeTurn(task_, awaited_);
+    if (const std::shared_ptr<Applier> applier = applier_.lock())
+      applier->TakeTurn(task_, awaited_);
     return false;
   }
 
  private:
-  const std::shared_ptr<Applier> applier_;
+  const std::weak_ptr<Applier> applier_;
   const SnapshotTask task_;
   const bool awaited_;
 };
@@ -156,7 +157,7 @@ void Applier::WorkEnds() {
   std::erase_if(missed_turns_, [this](const SnapshotTask& task) { return !IsWanted(task); });
   if (!missed_turns_.empty()) {
     state_.services.snapshot_pool.Submit(
-        std::make_shared<SnapshotTurn>(shared_from_this(), missed_turns_.front(), true),
+        std::make_shared<SnapshotTurn>(weak_from_this(), missed_turns_.front(), true),
         WorkPool::Place::kFirst);
     missed_turns_.pop_front();
     return;
@@ -348,7 +349,7 @@ void Applier::Do(SnapshotTask& task) {
 
 void Applier::StandInLine(const SnapshotTask& task) {
   state_.services.snapshot_pool.Submit(
-      std::make_shared<SnapshotTurn>(shared_from_this(), task, false));
+      std::make_shared<SnapshotTurn>(weak_from_this(), task, false));
 }
 
 void Applier::Snapshot(const SnapshotTask& task) {

@@ -27,11 +27,13 @@ struct Hooks {
   std::function<void(std::string_view)> on_update = [](std::string_view) {};
   std::function<void()> on_lookup = [] {};
   std::function<Result<void>()> on_save = [] { return Result<void>(); };
+  /// Each machine holds it.
+  std::shared_ptr<int> alive = std::make_shared<int>();
 };
 
 class HookedMachine : public TextMachine {
  public:
-  explicit HookedMachine(const Hooks& hooks) : hooks_(hooks) {}
+  explicit HookedMachine(const Hooks& hooks) : hooks_(hooks), alive_(hooks.alive) {}
   Result<ApplyResult> Update(const UpdateEntry& entry) override {
     hooks_.on_update(entry.command);
     return TextMachine::Update(entry);
@@ -47,6 +49,7 @@ class HookedMachine : public TextMachine {
 
  private:
   const Hooks& hooks_;
+  const std::shared_ptr<int> alive_;
 };
 
 /// One host with one hooked replica, and maybe others.
@@ -66,6 +69,20 @@ class HookedTest : public testing::Test {
   }
   Result<Index> Snapshot(milliseconds timeout = kTimeout) {
     return host().RequestSnapshot(kShard, {}, timeout).Get();
+  }
+  /// Shard 7 and so on, ready.
+  void StartOthers(std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+      ReplicaConfig other = cluster_.Config(1);
+      other.shard_id = ShardId(7 + i);
+      other.snapshot_entries = 0;
+      ASSERT_TRUE(Start(other).has_value());
+      ASSERT_TRUE(
+          Eventually([&] { return host().ReadIndex(other.shard_id, kTimeout).Get().has_value(); }));
+    }
+  }
+  Request<Index> SnapshotOf(std::uint64_t shard) {
+    return host().RequestSnapshot(ShardId(shard), {}, kTimeout);
   }
   Index Committed() { return host().GetReplicaInfo(kShard)->committed; }
 
@@ -159,16 +176,9 @@ TEST_F(SnapshotRequestTest, OneThatStandsInLineHoldsUpNothing) {
     return {};
   };
   Begin(5);
+  StartOthers(2);
   std::vector<Request<Index>> others;
-  for (const std::uint64_t shard : {7u, 8u}) {
-    ReplicaConfig other = cluster_.Config(1);
-    other.shard_id = ShardId(shard);
-    other.snapshot_entries = 0;
-    ASSERT_TRUE(Start(other).has_value());
-    ASSERT_TRUE(
-        Eventually([&] { return host().ReadIndex(other.shard_id, kTimeout).Get().has_value(); }));
-    others.push_back(host().RequestSnapshot(other.shard_id, {}, kTimeout));
-  }
+  for (const std::uint64_t shard : {7u, 8u}) others.push_back(SnapshotOf(shard));
   ASSERT_TRUE(Eventually([&] { return saves == 2; }));
   for (int i = 0; i < 20; ++i) {
     const auto applied = host().Propose(kShard, Session::NoOp(kShard), "b", kTimeout).Get();
@@ -185,6 +195,29 @@ TEST_F(SnapshotRequestTest, OneThatStandsInLineHoldsUpNothing) {
   // The one that was due has it taken as well.
   const Result<Index> taken = asked.Get();
   EXPECT_TRUE(taken || taken.error().code == ErrorCode::kNothingToDo) << taken.error().text();
+}
+
+TEST_F(SnapshotRequestTest, OneThatStandsInLineKeepsNoStoppedStateMachine) {
+  std::atomic<int> saves = 0;
+  std::promise<void> go_on;
+  auto waits = go_on.get_future().share();
+  hooks_.on_save = [&]() -> Result<void> {
+    ++saves;
+    waits.wait();
+    return {};
+  };
+  Begin();
+  StartOthers(2);
+  std::vector<Request<Index>> others;
+  for (const std::uint64_t shard : {7u, 8u}) others.push_back(SnapshotOf(shard));
+  ASSERT_TRUE(Eventually([&] { return saves == 2; }));
+  auto asked = host().RequestSnapshot(kShard, {}, kTimeout);
+  ASSERT_TRUE(cluster_.Propose(1, "b").has_value());
+  ASSERT_TRUE(host().StopShard(kShard).Get().has_value());
+  EXPECT_EQ(asked.Get().error().code, ErrorCode::kTerminated);
+  EXPECT_TRUE(Eventually([&] { return hooks_.alive.use_count() == 3; })) << "and two others";
+  go_on.set_value();
+  for (Request<Index>& other : others) EXPECT_TRUE(other.Get().has_value());
 }
 
 // Something is always being applied, and more is there already.
