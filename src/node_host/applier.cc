@@ -121,11 +121,7 @@ bool Applier::Run() {
       parked_ = true;
       return false;
     }
-    if (IsLong(queue_.front()) != in_snapshot_pool_) {
-      in_snapshot_pool_ = !in_snapshot_pool_;
-      Pool().Submit(shared_from_this());
-      return false;
-    }
+    if (MovesOver()) return false;
     at_work_ = true;
     work = std::move(queue_.front());
     queue_.pop_front();
@@ -135,7 +131,15 @@ bool Applier::Run() {
   WorkEnds();
   scheduled_ = !queue_.empty();
   if (!scheduled_) in_snapshot_pool_ = false;
-  return scheduled_;
+  // At once: in this pool's line it might wait for long.
+  return scheduled_ && !MovesOver();
+}
+
+bool Applier::MovesOver() {
+  if (IsLong(queue_.front()) == in_snapshot_pool_) return false;
+  in_snapshot_pool_ = !in_snapshot_pool_;
+  Pool().Submit(shared_from_this());
+  return true;
 }
 
 // A busy replica is always at work, and takes snapshots too: one whose turn it is meanwhile goes

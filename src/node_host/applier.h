@@ -80,6 +80,8 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
   void Enqueue(Work work);
   static bool IsLong(const Work& work);
   WorkPool& Pool() const DRUMBEAT_REQUIRES(mutex_);
+  /// Into the pool where the first of the queue belongs, unless it is there.
+  bool MovesOver() DRUMBEAT_REQUIRES(mutex_);
   void WorkEnds() DRUMBEAT_REQUIRES(mutex_);
   void StandInLine(const SnapshotTask& task);
   void TakeTurn(const SnapshotTask& task, bool awaited);
