@@ -18,6 +18,8 @@ using state_machine::AppliedEntry;
 
 /// How long answers wait to be given together with others.
 constexpr std::chrono::milliseconds kLongestHold(1);
+/// How long a snapshot's turn lasts while something else is being done. Then others have theirs.
+constexpr std::chrono::milliseconds kLongestHandover(100);
 
 bool IsChange(const AppliedEntry& entry) {
   return entry.outcome == AppliedAs::kChangeAccepted || entry.outcome == AppliedAs::kChangeRefused;
@@ -47,19 +49,16 @@ std::string Describe(const raft::ConfigChange& change) {
 /// Stands in line in the snapshot pool. It keeps no state machine that was stopped meanwhile.
 class Applier::SnapshotTurn : public Runnable {
  public:
-  /// `awaited`: nothing else is done meanwhile.
-  SnapshotTurn(std::weak_ptr<Applier> applier, const SnapshotTask& task, bool awaited)
-      : applier_(std::move(applier)), task_(task), awaited_(awaited) {}
+  SnapshotTurn(std::weak_ptr<Applier> applier, const SnapshotTask& task)
+      : applier_(std::move(applier)), task_(task) {}
   bool Run() override {
-    if (const std::shared_ptr<Applier> applier = applier_.lock())
-      applier->TakeTurn(task_, awaited_);
-    return false;
+    const std::shared_ptr<Applier> applier = applier_.lock();
+    return applier != nullptr && !applier->TakeTurn(task_);
   }
 
  private:
   const std::weak_ptr<Applier> applier_;
   const SnapshotTask task_;
-  const bool awaited_;
 };
 
 Applier::Applier(std::shared_ptr<ReplicaState> state,
@@ -142,28 +141,31 @@ bool Applier::MovesOver() {
   return true;
 }
 
-// A busy replica is always at work, and takes snapshots too: one whose turn it is meanwhile goes
-// before what else waits here, and gets the next worker that is free.
-void Applier::TakeTurn(const SnapshotTask& task, bool awaited) {
-  {
-    const base::MutexLock lock(mutex_);
-    if (std::exchange(at_work_, true) && !awaited) {
-      missed_turns_.push_back(task);
-      return;
-    }
-  }
+bool Applier::TakeTurn(const SnapshotTask& task) {
+  if (!IsWanted(task)) return true;
+  if (!TakeOver()) return false;
   Snapshot(task);
   const base::MutexLock lock(mutex_);
   WorkEnds();
+  return true;
+}
+
+// A busy replica is always at work, and takes snapshots too: the next batch waits for one whose
+// turn it is. Where all tasks share a thread, none finds another one at work here.
+bool Applier::TakeOver() {
+  const base::MutexLock lock(mutex_);
+  if (!std::exchange(at_work_, true)) return true;
+  ++waiting_turns_;
+  work_handed_over_.WaitFor(mutex_, kLongestHandover,
+                            [this]() DRUMBEAT_REQUIRES(mutex_) { return handed_over_; });
+  --waiting_turns_;
+  return std::exchange(handed_over_, false);
 }
 
 void Applier::WorkEnds() {
-  std::erase_if(missed_turns_, [this](const SnapshotTask& task) { return !IsWanted(task); });
-  if (!missed_turns_.empty()) {
-    state_.services.snapshot_pool.Submit(
-        std::make_shared<SnapshotTurn>(weak_from_this(), missed_turns_.front(), true),
-        WorkPool::Place::kFirst);
-    missed_turns_.pop_front();
+  if (waiting_turns_ > 0) {
+    handed_over_ = true;
+    work_handed_over_.NotifyOne();
     return;
   }
   at_work_ = false;
@@ -352,8 +354,7 @@ void Applier::Do(SnapshotTask& task) {
 }
 
 void Applier::StandInLine(const SnapshotTask& task) {
-  state_.services.snapshot_pool.Submit(
-      std::make_shared<SnapshotTurn>(weak_from_this(), task, false));
+  state_.services.snapshot_pool.Submit(std::make_shared<SnapshotTurn>(weak_from_this(), task));
 }
 
 void Applier::Snapshot(const SnapshotTask& task) {

@@ -84,7 +84,9 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
   bool MovesOver() DRUMBEAT_REQUIRES(mutex_);
   void WorkEnds() DRUMBEAT_REQUIRES(mutex_);
   void StandInLine(const SnapshotTask& task);
-  void TakeTurn(const SnapshotTask& task, bool awaited);
+  /// False: something else is being done, stand in line again.
+  bool TakeTurn(const SnapshotTask& task);
+  bool TakeOver() DRUMBEAT_EXCLUDES(mutex_);
   bool IsWanted(const SnapshotTask& task) const;
   bool SnapshotIsDue() const;
 
@@ -121,12 +123,15 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
   /// In a pool, or being run, or parked.
   bool scheduled_ DRUMBEAT_GUARDED_BY(mutex_) = false;
   bool in_snapshot_pool_ DRUMBEAT_GUARDED_BY(mutex_) = false;
-  /// One of the queue is being done, or a snapshot is being taken or about to be.
+  /// One of the queue is being done, or a snapshot is being taken.
   bool at_work_ DRUMBEAT_GUARDED_BY(mutex_) = false;
   /// Back in its pool when the snapshot has been taken.
   bool parked_ DRUMBEAT_GUARDED_BY(mutex_) = false;
-  /// Snapshots whose turn came while something else was being done: they are next.
-  std::deque<SnapshotTask> missed_turns_ DRUMBEAT_GUARDED_BY(mutex_);
+  /// Of snapshots, while something else is being done.
+  int waiting_turns_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
+  /// To one of those: it is at work.
+  bool handed_over_ DRUMBEAT_GUARDED_BY(mutex_) = false;
+  base::ConditionVariable work_handed_over_;
   bool reads_queued_ DRUMBEAT_GUARDED_BY(mutex_) = false;
 };
 

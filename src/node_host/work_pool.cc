@@ -25,10 +25,10 @@ void WorkPool::Stop() {
   for (const std::unique_ptr<Task>& task : tasks_) task->Stop();
 }
 
-void WorkPool::Submit(std::shared_ptr<Runnable> work, Place place) {
+void WorkPool::Submit(std::shared_ptr<Runnable> work) {
   const base::MutexLock lock(mutex_);
   if (stopped_) return;
-  queue_.insert(place == Place::kFirst ? queue_.begin() : queue_.end(), std::move(work));
+  queue_.push_back(std::move(work));
   const auto idle = std::ranges::find(idle_, true);
   if (idle == idle_.end()) return;
   *idle = false;

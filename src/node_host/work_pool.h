@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
@@ -32,9 +31,8 @@ class WorkPool {
   WorkPool(const WorkPool&) = delete;
   WorkPool& operator=(const WorkPool&) = delete;
 
-  enum class Place : std::uint8_t { kLast, kFirst };
   /// After Stop() it is dropped.
-  void Submit(std::shared_ptr<Runnable> work, Place place = Place::kLast);
+  void Submit(std::shared_ptr<Runnable> work);
   /// Waits for what runs; what is left is dropped. Not from inside it.
   void Stop();
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <any>
 #include <atomic>
 #include <functional>
@@ -195,6 +196,43 @@ TEST_F(SnapshotRequestTest, OneThatStandsInLineHoldsUpNothing) {
   // The one that was due has it taken as well.
   const Result<Index> taken = asked.Get();
   EXPECT_TRUE(taken || taken.error().code == ErrorCode::kNothingToDo) << taken.error().text();
+}
+
+// Its turn comes while a batch is applied that takes long, and others have theirs meanwhile.
+TEST_F(SnapshotRequestTest, OneThatMissesItsTurnHoldsUpNothing) {
+  std::atomic<int> saves = 0;
+  std::promise<void> go_on[2];
+  std::shared_future<void> waits[2] = {go_on[0].get_future().share(),
+                                       go_on[1].get_future().share()};
+  hooks_.on_save = [&]() -> Result<void> {
+    waits[std::min(saves++ / 2, 1)].wait();
+    return {};
+  };
+  std::promise<void> applying;
+  std::promise<void> apply;
+  hooks_.on_update = [&](std::string_view command) {
+    if (command != "long") return;
+    applying.set_value();
+    apply.get_future().wait();
+  };
+  Begin();
+  StartOthers(4);
+  std::vector<Request<Index>> others;
+  for (const std::uint64_t shard : {7u, 8u}) others.push_back(SnapshotOf(shard));
+  ASSERT_TRUE(Eventually([&] { return saves == 2; }));
+  auto asked = host().RequestSnapshot(kShard, {}, kTimeout);
+  auto lengthy = host().Propose(kShard, Session::NoOp(kShard), "long", kTimeout);
+  applying.get_future().wait();
+  for (const std::uint64_t shard : {9u, 10u}) others.push_back(SnapshotOf(shard));
+  go_on[0].set_value();
+  EXPECT_TRUE(Eventually([&] { return saves == 4; })) << "a worker waits for the batch";
+  apply.set_value();
+  EXPECT_TRUE(lengthy.Get().has_value());
+  EXPECT_TRUE(cluster_.Propose(1, "b").has_value());
+  EXPECT_EQ(saves, 4);
+  go_on[1].set_value();
+  for (Request<Index>& other : others) EXPECT_TRUE(other.Get().has_value());
+  EXPECT_TRUE(asked.Get().has_value());
 }
 
 TEST_F(SnapshotRequestTest, OneThatStandsInLineKeepsNoStoppedStateMachine) {
