@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/bad_sectors.h"
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <rocksdb/file_system.h>
@@ -13,6 +17,17 @@ using rocksdb::IODebugContext;
 using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 
+/// Whether the disk or the file system lost what was asked for. RocksDB keeps nothing of the error
+/// but its text.
+bool Lost(const IOStatus& status) {
+  constexpr std::array kLosses = {EIO, EUCLEAN, EBADMSG, ENODATA, EILSEQ};
+  if (!status.IsIOError()) return false;
+  const std::string text = status.ToString();
+  return std::ranges::any_of(kLosses, [&](int error) {
+    return text.ends_with(": " + std::generic_category().message(error));
+  });
+}
+
 class Table final : public rocksdb::FSRandomAccessFileOwnerWrapper {
  public:
   explicit Table(std::unique_ptr<rocksdb::FSRandomAccessFile> file)
@@ -22,8 +37,7 @@ class Table final : public rocksdb::FSRandomAccessFileOwnerWrapper {
                 rocksdb::Slice* result, char* scratch, IODebugContext* debug) const override {
     IOStatus status =
         FSRandomAccessFileOwnerWrapper::Read(offset, size, options, result, scratch, debug);
-    if (!status.IsIOError()) return status;
-    return IOStatus::Corruption(status.ToString());
+    return Lost(status) ? IOStatus::Corruption(status.ToString()) : status;
   }
 };
 
@@ -38,8 +52,7 @@ class FileSystem final : public rocksdb::FileSystemWrapper {
                                IODebugContext* debug) override {
     IOStatus status = FileSystemWrapper::NewRandomAccessFile(name, options, result, debug);
     if (status.ok()) *result = std::make_unique<Table>(std::move(*result));
-    if (!status.IsIOError()) return status;
-    return IOStatus::Corruption(status.ToString());
+    return status;
   }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/table_merger.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -26,6 +27,19 @@ constexpr std::uint64_t kTableBytes = 64u << 20;
 bool Passing(const rocksdb::Status& status) {
   return status.IsAborted() || status.IsBusy() || status.IsInvalidArgument() ||
          status.IsNotFound() || status.IsIncomplete() || status.IsShutdownInProgress();
+}
+
+rocksdb::Status Verify(const rocksdb::Options& options, const rocksdb::SstFileMetaData& table) {
+  rocksdb::SstFileReader reader(options);
+  const rocksdb::Status status = reader.Open(table.directory + "/" + table.relative_filename);
+  return status.ok() ? reader.VerifyChecksum() : status;
+}
+
+bool IsIn(const rocksdb::ColumnFamilyMetaData& family, std::uint64_t number) {
+  return std::ranges::any_of(family.levels, [&](const rocksdb::LevelMetaData& level) {
+    return std::ranges::find(level.files, number, &rocksdb::SstFileMetaData::file_number) !=
+           level.files.end();
+  });
 }
 
 }  // namespace
@@ -164,10 +178,12 @@ bool TableMerger::FindBadTables(Family& family) {
     for (const rocksdb::SstFileMetaData& table : level.files) {
       if (Stopping()) return found;
       if (family.bad.contains(table.file_number)) continue;
-      rocksdb::SstFileReader reader(options);
-      rocksdb::Status status = reader.Open(table.directory + "/" + table.relative_filename);
-      if (status.ok()) status = reader.VerifyChecksum();
+      const rocksdb::Status status = Verify(options, table);
       if (!status.IsCorruption()) continue;
+      // What was dropped or merged meanwhile is nobody's damage.
+      rocksdb::ColumnFamilyMetaData now;
+      db_->GetColumnFamilyMetaData(family.handle, &now);
+      if (!IsIn(now, table.file_number)) continue;
       found = true;
       family.bad.insert(table.file_number);
       logger_.Warning(Advised(table.relative_filename + " of the database in " + name_ +

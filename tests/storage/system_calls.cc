@@ -75,11 +75,15 @@ bool RefusedWrites::Refuses(int fd) {
   return true;
 }
 
-BadSector::BadSector(std::string suffix) : suffix_(std::move(suffix)) { bad_sector = this; }
+BadSector::BadSector(std::string suffix, long begin, int error)
+    : suffix_(std::move(suffix)), begin_(begin), error_(error) {
+  bad_sector = this;
+}
 BadSector::~BadSector() { bad_sector = nullptr; }
 
-bool BadSector::Refuses(int fd, long offset) {
-  if (offset >= 512 || !PathOf(fd).ends_with(suffix_)) return false;
+bool BadSector::Refuses(int fd, long offset, std::size_t count) {
+  if (offset >= begin_ + kBytes || offset + static_cast<long>(count) <= begin_) return false;
+  if (!PathOf(fd).ends_with(suffix_)) return false;
   ++refused_;
   return true;
 }
@@ -98,8 +102,8 @@ extern "C" ssize_t pwrite(int fd, const void* bytes, size_t count, off_t offset)
 
 extern "C" ssize_t pread(int fd, void* bytes, size_t count, off_t offset) {
   drumbeat::storage::BadSector* const bad = drumbeat::storage::bad_sector.load();
-  if (bad != nullptr && bad->Refuses(fd, offset)) {
-    errno = EIO;
+  if (bad != nullptr && bad->Refuses(fd, offset, count)) {
+    errno = bad->error();
     return -1;
   }
   drumbeat::storage::SlowFiles* const slows = drumbeat::storage::slow.load();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <mutex>
 #include <string>
@@ -76,17 +77,22 @@ class RefusedWrites {
   std::atomic<int> refused_{0};
 };
 
-/// A disk that cannot read the start of files that end in `suffix`.
+/// A disk that cannot read one sector of files that end in `suffix`.
 class BadSector {
  public:
-  explicit BadSector(std::string suffix);
+  static constexpr long kBytes = 512;
+
+  explicit BadSector(std::string suffix, long begin = 0, int error = EIO);
   ~BadSector();
   int refused() const { return refused_; }
 
-  bool Refuses(int fd, long offset);
+  bool Refuses(int fd, long offset, std::size_t count);
+  int error() const { return error_; }
 
  private:
   const std::string suffix_;
+  const long begin_;
+  const int error_;
   std::atomic<int> refused_{0};
 };
 
