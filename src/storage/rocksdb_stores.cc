@@ -99,9 +99,13 @@ Result<Stores> OpenRocksDbStoresOn(const RocksDbOptions& options, const logging:
                                                   .env = env},
                                                  logger);
   if (!kv) return std::unexpected(kv.error());
+  Result<Stores> stores =
+      MakeStores(std::move(*kv), std::move(*witness), &std::chrono::steady_clock::now);
+  // What was lost may be what one of them held: then all stays as it is.
+  if (!stores) return stores;
   std::error_code gone_already;
   for (const std::filesystem::path& log : *empty_logs) std::filesystem::remove(log, gone_already);
-  return MakeStores(std::move(*kv), std::move(*witness), &std::chrono::steady_clock::now);
+  return stores;
 }
 
 Result<Stores> OpenRocksDbStores(const RocksDbOptions& options, const logging::Logger& logger) {

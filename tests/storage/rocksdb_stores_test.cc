@@ -124,6 +124,21 @@ TEST_F(RocksDbStoresTest, ALogThatEndsBeforeWhatWasAcknowledgedIsNoticed) {
   ExpectLost(copy(), "entries 1 to 20 of [00001:00001]");
 }
 
+// What refuses a start deletes nothing that may tell what happened.
+TEST_F(RocksDbStoresTest, ALogThatReadsAsZerosIsLeftAsItIs) {
+  {
+    Stores stores = Open();
+    ASSERT_TRUE(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(1, 20, 1)).has_value());
+  }
+  const fs::path log = NewestLog(directory());
+  const std::string zeros(fs::file_size(log), '\0');
+  WriteFile(log, zeros);
+  for (int i = 0; i < 2; ++i) {
+    ExpectLost(directory(), "entries 1 to 19 of [00001:00001]");
+    EXPECT_TRUE(ReadFile(log) == zeros);
+  }
+}
+
 TEST_F(RocksDbStoresTest, AVoteThatWasLostIsNoticed) {
   std::uintmax_t before_vote = 0;
   std::uintmax_t before_term = 0;
