@@ -93,7 +93,6 @@ class RocksDbCursor : public KvCursor {
     rocksdb::ReadOptions options;
     options.iterate_upper_bound = &end_slice_;
     options.fill_cache = false;
-    options.readahead_size = 1u << 20;
     options.background_purge_on_iterator_cleanup = true;
     iterator_.reset(db.NewIterator(options, Of(families, space)));
     iterator_->Seek(ToSlice(range.begin));

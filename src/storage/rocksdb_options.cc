@@ -119,6 +119,9 @@ rocksdb::ColumnFamilyOptions MakeSpaceOptions(Space space, std::size_t memory_by
   table.block_cache = rocksdb::NewLRUCache(1u << 20, 0);
   table.format_version = 5;
   table.block_size = 16u << 10;
+  // So far the system reads ahead, if it can. A read of so much would fail as a whole, for what
+  // lies behind the block that is asked for.
+  table.max_auto_readahead_size = 1u << 20;
   if (space == Space::kState) {
     // Each record has a block of its own, which is read for this record only: what is bad of one
     // replica is none of the others'.

@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "storage/store_fixture.h"
+#include "storage/system_calls.h"
 #include "storage/temp_folder.h"
 #include "storage/test_log.h"
 
@@ -212,6 +213,37 @@ TEST_F(RocksDbDamageTest, ABadFirstBlockStopsNobodyElse) {
     goes_on(well.back(), 3000);
   }
   EXPECT_GE(alone, 8) << "those of state, of entries, and of three images";
+}
+
+// Nor is a sector that cannot be read, to those whose entries lie before it in the same table.
+TEST_F(RocksDbDamageTest, ABadSectorIsOfTheReplicaThatItIsIn) {
+  fs::remove_all(copy());
+  {
+    Stores stores = OpenStores(copy()).value();
+    for (std::uint64_t id = 1; id <= 3; ++id) {
+      ASSERT_TRUE(SaveEntries(*stores.log, Replica(1, id), MakeEntries(1, 40, 1, 1000)));
+    }
+  }
+  (void)OpenStores(copy());
+  fs::path table;
+  std::size_t last_entry = 0;
+  for (const fs::path& file : FilesBelow(copy())) {
+    const auto at = ReadFile(copy() / file).rfind("39/1pppp");
+    if (at == std::string::npos) continue;
+    table = file;
+    last_entry = at;
+  }
+  ASSERT_TRUE(IsTable(table)) << table;
+  const BadSector sector(table.filename().string(), static_cast<long>(last_entry));
+  Stores stores = OpenStores(copy()).value();
+  for (std::uint64_t id = 1; id <= 2; ++id) {
+    const auto described = Describe(stores, Replica(1, id));
+    EXPECT_TRUE(described.has_value()) << described.error().message;
+  }
+  EXPECT_EQ(sector.refused(), 0);
+  const auto refused = Describe(stores, Replica(1, 3));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::kDamaged) << refused.error().message;
 }
 
 // Images are never merged: a mark of what was dropped would stay for good.
