@@ -175,6 +175,8 @@ class RocksDbKv : public Kv {
 
  private:
   Result<void> ClearStaging();
+  /// RocksDB knows of each write that failed, but for those of TableMerger.
+  Result<void> CheckWritable() const;
   std::vector<rocksdb::SstFileMetaData> Tables(Space space);
   bool HasKeys(Space space, const KeyRange& range);
   void Close();
@@ -323,7 +325,14 @@ Error RocksDbKv::OpenError(const rocksdb::Status& status) const {
   return error(ErrorCode::kStorage, "cannot open the database in " + name_ + ": " + text);
 }
 
+Result<void> RocksDbKv::CheckWritable() const {
+  const rocksdb::Status failure = merger_->Failure();
+  if (failure.ok()) return {};
+  return std::unexpected(WriteError(name_, failure));
+}
+
 Result<void> RocksDbKv::Write(KvBatch& batch) {
+  if (Result<void> writable = CheckWritable(); !writable) return writable;
   auto& rocks_batch = static_cast<RocksDbBatch&>(batch);
   if (!rocks_batch.status().ok()) {
     return std::unexpected(WriteError(name_, rocks_batch.status()));
@@ -389,6 +398,7 @@ std::vector<std::string> RocksDbKv::RunKeys(const KeyRange& range) {
 }
 
 Result<void> RocksDbKv::Ingest(const std::vector<std::string>& files) {
+  if (Result<void> writable = CheckWritable(); !writable) return writable;
   rocksdb::IngestExternalFileOptions options;
   options.move_files = true;
   options.failed_move_fall_back_to_copy = false;
@@ -419,6 +429,7 @@ bool RocksDbKv::HasKeys(Space space, const KeyRange& range) {
 }
 
 Result<void> RocksDbKv::Drop(Space space, const KeyRange& range) {
+  if (Result<void> writable = CheckWritable(); !writable) return writable;
   const rocksdb::Slice begin = ToSlice(range.begin);
   const rocksdb::Slice end = ToSlice(range.end);
   rocksdb::ColumnFamilyHandle* family = Of(families_, space);

@@ -96,7 +96,10 @@ rocksdb::ColumnFamilyOptions MakeSpaceOptions(Space space, std::size_t memory_by
   family.compression = rocksdb::kNoCompression;
   family.level0_file_num_compaction_trigger = 8;
   family.level0_slowdown_writes_trigger = 20;
-  family.level0_stop_writes_trigger = 36;
+  // Whoever changes options waits for the writer, and one that is stopped waits for the next merge:
+  // so that TableMerger can take the merging over, tables slow writes down and never stop them.
+  family.level0_stop_writes_trigger = 1 << 30;
+  family.hard_pending_compaction_bytes_limit = 0;
   family.max_write_buffer_number = 2;
   switch (space) {
     case Space::kEntries:

@@ -3,12 +3,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <system_error>
 #include <utility>
 
 #include <rocksdb/convenience.h>
-#include <rocksdb/env.h>
 #include <rocksdb/sst_file_reader.h>
 
+#include "base/thread.h"
 #include "storage/advice.h"
 
 namespace drumbeat::storage {
@@ -60,14 +61,14 @@ void TableMerger::OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJ
   const base::MutexLock lock(mutex_);
   damaged_.insert(job.cf_id);
   due_.insert(job.cf_id);
-  Schedule();
+  Wake();
 }
 
 void TableMerger::OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo& job) {
   const base::MutexLock lock(mutex_);
   if (!damaged_.contains(job.cf_id)) return;
   due_.insert(job.cf_id);
-  Schedule();
+  Wake();
 }
 
 // -- When it works -------------------------------------------------------------------------------
@@ -83,18 +84,25 @@ rocksdb::Status TableMerger::Start(rocksdb::DB& db,
   }
   const base::MutexLock lock(mutex_);
   started_ = true;
-  Schedule();
+  Wake();
   return rocksdb::Status::OK();
 }
 
 void TableMerger::Stop() {
+  std::thread thread;
   {
     const base::MutexLock lock(mutex_);
     stopping_ = true;
+    wake_.NotifyAll();
+    thread = std::move(thread_);
   }
   if (db_ != nullptr) rocksdb::CancelAllBackgroundWork(db_, /*wait=*/false);
+  if (thread.joinable()) thread.join();
+}
+
+rocksdb::Status TableMerger::Failure() const {
   const base::MutexLock lock(mutex_);
-  idle_.Wait(mutex_, [&]() DRUMBEAT_REQUIRES(mutex_) { return !scheduled_; });
+  return failure_;
 }
 
 bool TableMerger::Stopping() const {
@@ -102,35 +110,43 @@ bool TableMerger::Stopping() const {
   return stopping_;
 }
 
-void TableMerger::Schedule() {
-  if (!started_ || stopping_ || scheduled_ || due_.empty()) return;
-  scheduled_ = true;
-  db_->GetEnv()->Schedule(&TableMerger::Run, this, rocksdb::Env::Priority::LOW);
+void TableMerger::Wake() {
+  if (!started_ || stopping_ || due_.empty()) return;
+  wake_.NotifyAll();
+  if (thread_.joinable()) return;
+  try {
+    thread_ = base::StartThread("db-merge", [this] { MergeWhatIsDue(); });
+  } catch (const std::system_error&) {
+    // It stays due: RocksDB tries to merge again, in a second, and meets the damage again.
+  }
+}
+
+std::optional<std::uint32_t> TableMerger::NextDue() {
+  const base::MutexLock lock(mutex_);
+  wake_.Wait(mutex_, [&]() DRUMBEAT_REQUIRES(mutex_) { return stopping_ || !due_.empty(); });
+  if (stopping_) return std::nullopt;
+  return due_.extract(due_.begin()).value();
 }
 
 void TableMerger::MergeWhatIsDue() {
-  for (;;) {
-    std::uint32_t id = 0;
+  while (const std::optional<std::uint32_t> id = NextDue()) {
+    const rocksdb::Status status = MergeAround(families_.at(*id));
+    if (status.ok() || Stopping()) continue;
     {
       const base::MutexLock lock(mutex_);
-      if (stopping_ || due_.empty()) {
-        scheduled_ = false;
-        idle_.NotifyAll();
-        return;
-      }
-      id = due_.extract(due_.begin()).value();
+      failure_ = status;
     }
-    Family& family = families_.at(id);
-    rocksdb::Status status;
-    if (!family.damaged) {
-      status = TakeOver(family);
-      FindBadTables(family);
-    }
-    if (status.ok()) status = MergeAll(family, kAroundDamage);
-    // RocksDB knows of it, and lets no write pass any more.
-    if (status.ok()) continue;
-    logger_.Error("cannot merge the tables in " + name_ + ": " + status.ToString());
+    return logger_.Error("cannot merge the tables in " + name_ + ": " + status.ToString());
   }
+}
+
+rocksdb::Status TableMerger::MergeAround(Family& family) {
+  if (!family.damaged) {
+    const rocksdb::Status status = TakeOver(family);
+    if (!status.ok()) return status;
+    FindBadTables(family);
+  }
+  return MergeAll(family, kAroundDamage);
 }
 
 // -- What it does --------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <rocksdb/db.h>
@@ -29,7 +30,11 @@ namespace drumbeat::storage {
 /// And at each opening it merges the small tables that openings leave: RocksDB moves those that
 /// follow each other without merging them.
 ///
-/// Thread-safety: Start() and Stop() one after the other; the others are RocksDB's to call.
+/// It has a thread, from the first damage on: RocksDB's own are shared by all databases of the
+/// process, and what waits for its turn there would hold up their merging, or their closing.
+///
+/// Thread-safety: Start() and Stop() one after the other, Failure() at any time; the others are
+/// RocksDB's to call.
 class TableMerger : public rocksdb::EventListener {
  public:
   /// `name`: of the database, for messages.
@@ -40,6 +45,8 @@ class TableMerger : public rocksdb::EventListener {
   rocksdb::Status Start(rocksdb::DB& db, const std::vector<rocksdb::ColumnFamilyHandle*>& families);
   /// Ends all background work of the database, which must follow this at once.
   void Stop();
+  /// The write of its own that failed, if one did: none may be tried after it.
+  rocksdb::Status Failure() const;
 
   const char* Name() const override { return "drumbeat::storage::TableMerger"; }
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override;
@@ -54,9 +61,12 @@ class TableMerger : public rocksdb::EventListener {
     BadTables bad;
   };
 
-  static void Run(void* merger) { static_cast<TableMerger*>(merger)->MergeWhatIsDue(); }
-  void Schedule() DRUMBEAT_REQUIRES(mutex_);
+  /// Has the thread look at `due_`.
+  void Wake() DRUMBEAT_REQUIRES(mutex_);
   void MergeWhatIsDue();
+  /// Waits for the next family to look at; none when it is time to stop.
+  std::optional<std::uint32_t> NextDue();
+  rocksdb::Status MergeAround(Family& family);
   /// Merges whatever is due in `family` now.
   rocksdb::Status MergeAll(Family& family, const MergeLimits& limits);
   rocksdb::Status MergeOnce(Family& family, const Merge& merge);
@@ -69,16 +79,17 @@ class TableMerger : public rocksdb::EventListener {
   const std::string name_;
   const logging::Logger logger_;
 
-  /// Set before anything is scheduled, then only read.
+  /// Set before the thread starts, then only read.
   rocksdb::DB* db_ = nullptr;
-  /// By id. Used by Start(), then by one scheduled run at a time.
+  /// By id. Used by Start(), then by the thread.
   std::map<std::uint32_t, Family> families_;
 
   mutable base::Mutex mutex_;
-  base::ConditionVariable idle_;
+  base::ConditionVariable wake_;
   bool started_ DRUMBEAT_GUARDED_BY(mutex_) = false;
   bool stopping_ DRUMBEAT_GUARDED_BY(mutex_) = false;
-  bool scheduled_ DRUMBEAT_GUARDED_BY(mutex_) = false;
+  rocksdb::Status failure_ DRUMBEAT_GUARDED_BY(mutex_);
+  std::thread thread_ DRUMBEAT_GUARDED_BY(mutex_);
   /// Families in which RocksDB met damage, and those of them to look at.
   std::set<std::uint32_t> damaged_ DRUMBEAT_GUARDED_BY(mutex_);
   std::set<std::uint32_t> due_ DRUMBEAT_GUARDED_BY(mutex_);

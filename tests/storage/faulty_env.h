@@ -17,14 +17,14 @@ namespace drumbeat::storage {
 /// when told to, once, and counts syncs.
 class FaultyFileSystem : public rocksdb::FileSystemWrapper {
  public:
-  /// What fails next, of files that end in `suffix`.
+  /// What fails next, of files that have `named` in their names.
   enum class Fault { kNone, kSync, kAppend, kAppendNoSpace, kAppendDamage };
   struct Plan {
     std::atomic<Fault> fault{Fault::kNone};
     /// Operations of that kind to let through first.
     std::atomic<int> skip{0};
     std::atomic<int> syncs{0};
-    std::string suffix = ".log";
+    std::string named = ".log";
   };
 
   explicit FaultyFileSystem(std::shared_ptr<Plan> plan)
@@ -35,7 +35,7 @@ class FaultyFileSystem : public rocksdb::FileSystemWrapper {
                                     std::unique_ptr<rocksdb::FSWritableFile>* result,
                                     rocksdb::IODebugContext* debug) override {
     const auto status = FileSystemWrapper::NewWritableFile(name, options, result, debug);
-    if (status.ok() && name.ends_with(plan_->suffix)) {
+    if (status.ok() && name.find(plan_->named) != std::string::npos) {
       *result = std::make_unique<File>(std::move(*result), plan_);
     }
     return status;

@@ -109,7 +109,7 @@ TEST_F(RocksDbFailureTest, AFailedAppendIsFinal) {
 
 // What RocksDB finds to be bad while it writes is damage of what all share, and is called so.
 TEST_F(RocksDbFailureTest, DamageThatStopsWritesIsCalledByItsName) {
-  plan_->suffix = ".sst";
+  plan_->named = ".sst";
   plan_->fault = Fault::kAppendDamage;
   Stores stores = OpenFaulty();
   Result<void> saved;
@@ -125,7 +125,7 @@ TEST_F(RocksDbFailureTest, DamageThatStopsWritesIsCalledByItsName) {
 }
 
 TEST_F(RocksDbFailureTest, AnImageThatCannotBeWrittenHarmsNothingElse) {
-  plan_->suffix = ".sst";
+  plan_->named = ".sst";
   Stores stores = OpenFaulty();
   for (const Fault fault : {Fault::kAppendNoSpace, Fault::kSync}) {
     auto sink = stores.snapshots->Create(Replica(1, 1)).value();

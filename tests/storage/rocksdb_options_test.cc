@@ -29,5 +29,14 @@ TEST(RocksDbOptionsTest, TablesAreKeptOpenWithinAQuarterOfTheDescriptors) {
   EXPECT_EQ(MaxOpenFiles(4096), 512) << "more of them are of no use";
 }
 
+// A writer that is stopped waits for a merge, which may be one that cannot begin before it goes on.
+TEST(RocksDbOptionsTest, TablesNeverStopWrites) {
+  for (std::size_t i = 0; i < kSpaces; ++i) {
+    const auto options = MakeSpaceOptions(static_cast<Space>(i), 64u << 20);
+    EXPECT_GE(options.level0_stop_writes_trigger, 1 << 30);
+    EXPECT_EQ(options.hard_pending_compaction_bytes_limit, 0u);
+  }
+}
+
 }  // namespace
 }  // namespace drumbeat::storage

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "storage/table_merger.h"
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <future>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -234,6 +238,73 @@ TEST_F(TableMergerTest, OpeningsGatherNoTables) {
   }
 }
 
+// All databases of a process share RocksDB's threads.
+TEST_F(TableMergerTest, MergesOfAnotherHostDoNotHoldItUp) {
+  const auto merger = std::make_shared<TableMerger>("db", TestLogger(sink_));
+  rocksdb::Options options;
+  options.env = &env_;
+  options.create_if_missing = true;
+  options.listeners.push_back(merger);
+  rocksdb::DB* opened = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open(options, directory(), &opened).ok());
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  ASSERT_TRUE(merger->Start(*db, {db->DefaultColumnFamily()}).ok());
+
+  std::promise<void> done;
+  const auto wait = [](void* until) {
+    const std::unique_ptr<std::shared_future<void>> future(
+        static_cast<std::shared_future<void>*>(until));
+    future->wait();
+  };
+  env_.Schedule(wait, new std::shared_future<void>(done.get_future()), rocksdb::Env::LOW);
+  rocksdb::CompactionJobInfo job;
+  job.cf_id = db->DefaultColumnFamily()->GetID();
+  job.status = rocksdb::Status::Corruption("a bad block");
+  merger->OnCompactionCompleted(db.get(), job);
+  const auto taken_over = [&] { return db->GetOptions().disable_auto_compactions; };
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!taken_over() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_TRUE(taken_over());
+  done.set_value();
+  merger->Stop();
+}
+
+// Whatever write fails while damage is met, nothing is written after it.
+TEST_F(TableMergerTest, AManifestThatCannotBeSyncedIsFinal) {
+  MakeTables();
+  for (int i = 0; i < 6; ++i) {
+    Stores stores = Open();
+    for (std::uint64_t id = 1; id <= kReplicas; ++id) {
+      ASSERT_TRUE(Append(stores, id, 9000).has_value());
+    }
+  }
+  SpoilFirstBlock(directory() / TablesWith("pppp").front());
+  const fs::path whole = folder_.path() / "whole";
+  fs::copy(directory(), whole, fs::copy_options::recursive);
+  plan_->named = "MANIFEST";
+  const std::string own = "cannot merge the tables in ";
+  for (int skip = 0; sink_->text().find(own) == std::string::npos; ++skip) {
+    SCOPED_TRACE("after " + std::to_string(skip) + " syncs");
+    ASSERT_LT(skip, 20) << "it was not the merger's that failed";
+    fs::remove_all(directory());
+    fs::copy(whole, directory(), fs::copy_options::recursive);
+    plan_->skip = skip;
+    plan_->fault = Fault::kSync;
+    auto opened = OpenRocksDbStoresOn({.directory = directory(), .memory_bytes = 4u << 20},
+                                      TestLogger(sink_), &env_);
+    if (!opened) {
+      EXPECT_EQ(opened.error().code, ErrorCode::kStorage) << opened.error().message;
+      continue;
+    }
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    Result<void> saved;
+    while (saved && std::chrono::steady_clock::now() < deadline) saved = Append(*opened, 2, 9000);
+    ASSERT_FALSE(saved.has_value());
+    EXPECT_EQ(saved.error().code, ErrorCode::kWriteFailed) << saved.error().message;
+    EXPECT_NE(saved.error().message.find("injected EIO"), std::string::npos);
+  }
+}
+
 // Else the next write would fail, for a reason that nobody sees.
 TEST_F(TableMergerTest, AnOpeningWhoseMergeFailsSaysSo) {
   const auto open = [&](const fs::path& folder) {
@@ -245,7 +316,7 @@ TEST_F(TableMergerTest, AnOpeningWhoseMergeFailsSaysSo) {
     batch->Put(Space::kEntries, std::to_string(100 + i), "value");
     return kv.Write(*batch);
   };
-  plan_->suffix = ".sst";
+  plan_->named = ".sst";
   for (int i = 0; i < 50; ++i) {
     {
       const auto kv = open(directory());
