@@ -283,9 +283,11 @@ TEST_F(TableMergerTest, AManifestThatCannotBeSyncedIsFinal) {
   fs::copy(directory(), whole, fs::copy_options::recursive);
   plan_->named = "MANIFEST";
   const std::string own = "cannot merge the tables in ";
-  for (int skip = 0; sink_->text().find(own) == std::string::npos; ++skip) {
+  // Which of the syncs is the merger's depends on what else RocksDB does meanwhile.
+  for (int attempt = 0; sink_->text().find(own) == std::string::npos; ++attempt) {
+    const int skip = attempt % 10;
     SCOPED_TRACE("after " + std::to_string(skip) + " syncs");
-    ASSERT_LT(skip, 20) << "it was not the merger's that failed";
+    ASSERT_LT(attempt, 100) << "it was never the merger's that failed";
     fs::remove_all(directory());
     fs::copy(whole, directory(), fs::copy_options::recursive);
     plan_->skip = skip;
