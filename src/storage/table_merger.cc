@@ -18,10 +18,10 @@ namespace {
 constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 /// Every opening leaves a table in each family. A start is not to take long for it.
 constexpr MergeLimits kAtOpening{
-    .tables_kept = 16, .table_bytes = 4u << 20, .bytes_below = 64u << 20};
-/// About as often as RocksDB would.
+    .tables_kept = 16, .table_bytes = 4u << 20, .bytes_below = 64u << 20, .times_below = 0};
+/// About as often as RocksDB would. What lies below is written again only with much that is new.
 constexpr MergeLimits kAroundDamage{
-    .tables_kept = 7, .table_bytes = kNoLimit, .bytes_below = kNoLimit};
+    .tables_kept = 7, .table_bytes = kNoLimit, .bytes_below = 256u << 20, .times_below = 4};
 constexpr std::uint64_t kTableBytes = 64u << 20;
 
 /// Somebody else works on these tables, or has merged or dropped them, or the database is closing.

@@ -21,9 +21,10 @@ struct MergeLimits {
   std::size_t tables_kept = 0;
   /// Larger tables of level 0 are left alone.
   std::uint64_t table_bytes = 0;
-  /// Level 0 goes into the levels below when what it overlaps there is no more than this; else into
-  /// one table of level 0.
+  /// Level 0 goes into the levels below when what it overlaps there is no more than this, or than
+  /// so many times its own bytes; else into one table of level 0.
   std::uint64_t bytes_below = 0;
+  std::uint64_t times_below = 0;
 };
 
 /// Tables to merge, as names, and the level that the result goes to.

@@ -11,7 +11,8 @@
 namespace drumbeat::storage {
 namespace {
 
-constexpr MergeLimits kLimits{.tables_kept = 2, .table_bytes = 100, .bytes_below = 1000};
+constexpr MergeLimits kLimits{
+    .tables_kept = 2, .table_bytes = 100, .bytes_below = 1000, .times_below = 20};
 
 /// A family of tables that reach from a key to another.
 class Family {
@@ -84,6 +85,38 @@ TEST(TablePlanTest, ABadTableBelowIsInTheWayOfThoseThatReachIt) {
   family.Add(2, 1, 'c', 'e').Add(2, 2, 'f', 'g');
   EXPECT_EQ(family.Next({1}), "9 8 7 -> 0");
   EXPECT_EQ(family.Next({2}), "9 8 7 -> 2");
+}
+
+// RocksDB takes whole tables of one level down into the next, and there whatever these reach.
+TEST(TablePlanTest, ABadTableIsInTheWayOfWhatIsTakenAlong) {
+  Family family;
+  family.Add(0, 9, 'b', 'c').Add(0, 8, 'b', 'c').Add(0, 7, 'b', 'c');
+  family.Add(1, 3, 'c', 'f').Add(2, 1, 'e', 'g').Add(2, 2, 'h', 'i');
+  EXPECT_EQ(family.Next({1}), "9 8 7 -> 0");
+  EXPECT_EQ(family.Next({2}), "9 8 7 -> 2");
+  Family tied;
+  tied.Add(0, 9, 'b', 'c').Add(0, 8, 'b', 'c').Add(0, 7, 'b', 'c');
+  tied.Add(1, 1, 'a', 'a').Add(1, 2, 'a', 'b').Add(1, 3, 'c', 'e').Add(1, 4, 'e', 'g');
+  EXPECT_EQ(tied.Next({1}), "9 8 7 -> 0");
+  EXPECT_EQ(tied.Next({4}), "9 8 7 -> 0");
+  EXPECT_EQ(tied.Next(), "9 8 7 -> 1");
+}
+
+TEST(TablePlanTest, TablesThatShareAKeyWithABadOneAreMergedNoMore) {
+  Family family;
+  family.Add(1, 1, 'a', 'b').Add(1, 2, 'c', 'd').Add(1, 3, 'e', 'f').Add(1, 4, 'f', 'g');
+  family.Add(1, 5, 'g', 'h').Add(1, 6, 'i', 'j');
+  EXPECT_EQ(family.Next({5}), "nothing") << "only 1 and 2 are left";
+  EXPECT_EQ(family.Next({3}), "nothing") << "and before, too";
+  EXPECT_EQ(family.Next({6}), "1 2 3 4 5 -> 1");
+}
+
+// Else a little that is new would be written together with all that is there, again and again.
+TEST(TablePlanTest, LevelZeroGoesBelowOnceItIsMuch) {
+  Family family;
+  family.Add(0, 9, 'a', 'c', 100).Add(0, 8, 'b', 'd', 100).Add(0, 7, 'a', 'b', 100);
+  EXPECT_EQ(Family(family).Add(2, 1, 'd', 'z', 6001).Next(), "9 8 7 -> 0");
+  EXPECT_EQ(Family(family).Add(2, 1, 'd', 'z', 6000).Next(), "9 8 7 -> 2");
 }
 
 TEST(TablePlanTest, SmallTablesBelowAreMergedInTheirLevel) {
