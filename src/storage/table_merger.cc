@@ -162,8 +162,7 @@ rocksdb::Status TableMerger::MergeAll(Family& family, const MergeLimits& limits)
     if (status.ok()) continue;
     if (!status.IsCorruption()) return status;
     if (const rocksdb::Status taken = TakeOver(family); !taken.ok()) return taken;
-    // Not to be found: a riddle that the next flush or opening comes back to.
-    if (!FindBadTables(family)) break;
+    if (!FindBadTables(family)) LeaveAlone(family, tables, *merge);
   }
   return rocksdb::Status::OK();
 }
@@ -183,6 +182,16 @@ rocksdb::Status TableMerger::TakeOver(Family& family) {
     damaged_.insert(family.handle->GetID());
   }
   return db_->SetOptions(family.handle, {{"disable_auto_compactions", "true"}});
+}
+
+void TableMerger::LeaveAlone(Family& family, const rocksdb::ColumnFamilyMetaData& tables,
+                             const Merge& merge) {
+  for (const rocksdb::LevelMetaData& level : tables.levels) {
+    for (const rocksdb::SstFileMetaData& table : level.files) {
+      if (std::ranges::find(merge.tables, table.relative_filename) == merge.tables.end()) continue;
+      family.bad.insert(table.file_number);
+    }
+  }
 }
 
 bool TableMerger::FindBadTables(Family& family) {

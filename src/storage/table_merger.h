@@ -58,6 +58,7 @@ class TableMerger : public rocksdb::EventListener {
     rocksdb::ColumnFamilyHandle* handle = nullptr;
     /// Once RocksDB's own merging is off.
     bool damaged = false;
+    /// Also those that only failed to be merged.
     BadTables bad;
   };
 
@@ -74,6 +75,10 @@ class TableMerger : public rocksdb::EventListener {
   rocksdb::Status TakeOver(Family& family);
   /// Reads through all tables of `family`; whether some were found to be bad that were not known.
   bool FindBadTables(Family& family);
+  /// Of a merge that met damage which is not found: until the next opening it would fail again and
+  /// again.
+  static void LeaveAlone(Family& family, const rocksdb::ColumnFamilyMetaData& tables,
+                         const Merge& merge);
   bool Stopping() const;
 
   const std::string name_;
