@@ -31,19 +31,8 @@ class ApplierTest : public testing::Test {
     ReplicaConfig config;
     config.shard_id = ShardId(1);
     config.replica_id = ReplicaId(1);
-    const Services services{.scheduler = *scheduler_,
-                            .log_store = *stores_.log,
-                            .snapshot_store = *stores_.snapshots,
-                            .transport = line_,
-                            .events = events_,
-                            .apply_pool = apply_pool_,
-                            .snapshot_pool = snapshot_pool_,
-                            .callbacks = std::make_shared<CallbackQueue>(logger_),
-                            .logger = logger_,
-                            .now_tick = now_tick_,
-                            .fail_host = [](const Error&) {}};
     applier_ = std::make_shared<Applier>(
-        std::make_shared<ReplicaState>(services, config, 1, 1u << 20),
+        std::make_shared<ReplicaState>(services_, config, 1, 1u << 20),
         state_machine::Runtime::Make({.replica = {ShardId(1), ReplicaId(1)}},
                                      std::make_unique<TextMachine>()),
         [] {});
@@ -71,6 +60,17 @@ class ApplierTest : public testing::Test {
   std::atomic<bool> closed_ = false;
   WorkPool apply_pool_{*scheduler_, "db-apply", 1};
   WorkPool snapshot_pool_{*scheduler_, "db-snapshot", 1};
+  const Services services_{.scheduler = *scheduler_,
+                           .log_store = *stores_.log,
+                           .snapshot_store = *stores_.snapshots,
+                           .transport = line_,
+                           .events = events_,
+                           .apply_pool = apply_pool_,
+                           .snapshot_pool = snapshot_pool_,
+                           .callbacks = std::make_shared<CallbackQueue>(logger_),
+                           .logger = logger_,
+                           .now_tick = now_tick_,
+                           .fail_host = [](const Error&) {}};
   std::shared_ptr<Applier> applier_;
 };
 
