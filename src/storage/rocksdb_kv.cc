@@ -177,7 +177,6 @@ class RocksDbKv : public Kv {
   Result<void> ClearStaging();
   /// RocksDB knows of each write that failed, but for those of TableMerger.
   Result<void> CheckWritable() const;
-  std::vector<rocksdb::SstFileMetaData> Tables(Space space);
   bool HasKeys(Space space, const KeyRange& range);
   void Close();
   Error OpenError(const rocksdb::Status& status) const;
@@ -375,21 +374,10 @@ Result<std::unique_ptr<KvBulk>> RocksDbKv::NewBulk() {
   return std::make_unique<RocksDbBulk>(*this, table, own_env_, next_path);
 }
 
-// What the manifest says of the files.
-std::vector<rocksdb::SstFileMetaData> RocksDbKv::Tables(Space space) {
-  rocksdb::ColumnFamilyMetaData family;
-  db_->GetColumnFamilyMetaData(Of(families_, space), &family);
-  std::vector<rocksdb::SstFileMetaData> tables;
-  for (const rocksdb::LevelMetaData& level : family.levels) {
-    tables.insert(tables.end(), level.files.begin(), level.files.end());
-  }
-  return tables;
-}
-
-// Every run begins a file.
+// From what the manifest says: every run begins a file.
 std::vector<std::string> RocksDbKv::RunKeys(const KeyRange& range) {
   std::vector<std::string> keys;
-  for (const rocksdb::SstFileMetaData& file : Tables(Space::kImages)) {
+  for (const rocksdb::SstFileMetaData& file : TablesOf(*db_, Of(families_, Space::kImages))) {
     if (file.smallestkey >= range.begin && file.smallestkey < range.end) {
       keys.push_back(file.smallestkey);
     }
@@ -422,7 +410,7 @@ bool RocksDbKv::HasKeys(Space space, const KeyRange& range) {
   const Result<std::optional<std::string>> last = LastKey(space, range);
   if (last) return last->has_value();
   if (space != Space::kImages) return true;
-  for (const rocksdb::SstFileMetaData& file : Tables(space)) {
+  for (const rocksdb::SstFileMetaData& file : TablesOf(*db_, Of(families_, space))) {
     if (file.smallestkey < range.end && file.largestkey >= range.begin) return true;
   }
   return false;

@@ -36,13 +36,6 @@ rocksdb::Status Verify(const rocksdb::Options& options, const rocksdb::SstFileMe
   return status.ok() ? reader.VerifyChecksum() : status;
 }
 
-bool IsIn(const rocksdb::ColumnFamilyMetaData& family, std::uint64_t number) {
-  return std::ranges::any_of(family.levels, [&](const rocksdb::LevelMetaData& level) {
-    return std::ranges::find(level.files, number, &rocksdb::SstFileMetaData::file_number) !=
-           level.files.end();
-  });
-}
-
 }  // namespace
 
 TableMerger::TableMerger(std::string name, const logging::Logger& logger)
@@ -162,7 +155,7 @@ rocksdb::Status TableMerger::MergeAll(Family& family, const MergeLimits& limits)
     if (status.ok()) continue;
     if (!status.IsCorruption()) return status;
     if (const rocksdb::Status taken = TakeOver(family); !taken.ok()) return taken;
-    if (!FindBadTables(family)) LeaveAlone(family, tables, *merge);
+    if (!FindBadTables(family)) LeaveAlone(family, *merge);
   }
   return rocksdb::Status::OK();
 }
@@ -184,39 +177,32 @@ rocksdb::Status TableMerger::TakeOver(Family& family) {
   return db_->SetOptions(family.handle, {{"disable_auto_compactions", "true"}});
 }
 
-void TableMerger::LeaveAlone(Family& family, const rocksdb::ColumnFamilyMetaData& tables,
-                             const Merge& merge) {
-  for (const rocksdb::LevelMetaData& level : tables.levels) {
-    for (const rocksdb::SstFileMetaData& table : level.files) {
-      if (std::ranges::find(merge.tables, table.relative_filename) == merge.tables.end()) continue;
-      family.bad.insert(table.file_number);
-    }
+void TableMerger::LeaveAlone(Family& family, const Merge& merge) {
+  for (const rocksdb::SstFileMetaData& table : TablesOf(*db_, family.handle)) {
+    if (std::ranges::find(merge.tables, table.relative_filename) == merge.tables.end()) continue;
+    family.bad.insert(table.file_number);
   }
 }
 
 bool TableMerger::FindBadTables(Family& family) {
   const rocksdb::Options options(db_->GetOptions(family.handle));
-  rocksdb::ColumnFamilyMetaData tables;
-  db_->GetColumnFamilyMetaData(family.handle, &tables);
   bool found = false;
-  for (const rocksdb::LevelMetaData& level : tables.levels) {
-    for (const rocksdb::SstFileMetaData& table : level.files) {
-      if (Stopping()) return found;
-      if (family.bad.contains(table.file_number)) continue;
-      const rocksdb::Status status = Verify(options, table);
-      if (!status.IsCorruption()) continue;
-      // What was dropped or merged meanwhile is nobody's damage.
-      rocksdb::ColumnFamilyMetaData now;
-      db_->GetColumnFamilyMetaData(family.handle, &now);
-      if (!IsIn(now, table.file_number)) continue;
-      found = true;
-      family.bad.insert(table.file_number);
-      logger_.Warning(Advised(table.relative_filename + " of the database in " + name_ +
-                                  " is damaged, and left as it is; a replica that needs what it "
-                                  "cannot read there fails alone: " +
-                                  status.ToString(),
-                              kReplicaAdvice));
-    }
+  for (const rocksdb::SstFileMetaData& table : TablesOf(*db_, family.handle)) {
+    if (Stopping()) return found;
+    if (family.bad.contains(table.file_number)) continue;
+    const rocksdb::Status status = Verify(options, table);
+    if (!status.IsCorruption()) continue;
+    // What was dropped or merged meanwhile is nobody's damage.
+    const auto now = TablesOf(*db_, family.handle);
+    const auto number = &rocksdb::SstFileMetaData::file_number;
+    if (std::ranges::find(now, table.file_number, number) == now.end()) continue;
+    found = true;
+    family.bad.insert(table.file_number);
+    logger_.Warning(Advised(table.relative_filename + " of the database in " + name_ +
+                                " is damaged, and left as it is; a replica that needs what it "
+                                "cannot read there fails alone: " +
+                                status.ToString(),
+                            kReplicaAdvice));
   }
   return found;
 }

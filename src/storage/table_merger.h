@@ -82,8 +82,7 @@ class TableMerger : public rocksdb::EventListener {
   bool FindBadTables(Family& family);
   /// Of a merge that met damage which is not found: until the next opening it would fail again and
   /// again.
-  static void LeaveAlone(Family& family, const rocksdb::ColumnFamilyMetaData& tables,
-                         const Merge& merge);
+  void LeaveAlone(Family& family, const Merge& merge);
   bool Stopping() const;
 
   const std::string name_;

@@ -106,6 +106,16 @@ int LevelFor(Run run, const rocksdb::ColumnFamilyMetaData& family, const BadTabl
 
 }  // namespace
 
+std::vector<Table> TablesOf(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* family) {
+  rocksdb::ColumnFamilyMetaData levels;
+  db.GetColumnFamilyMetaData(family, &levels);
+  std::vector<Table> tables;
+  for (const rocksdb::LevelMetaData& level : levels.levels) {
+    tables.insert(tables.end(), level.files.begin(), level.files.end());
+  }
+  return tables;
+}
+
 std::optional<Merge> NextMerge(const rocksdb::ColumnFamilyMetaData& family, const BadTables& bad,
                                const MergeLimits& limits) {
   for (const rocksdb::LevelMetaData& level : family.levels) {

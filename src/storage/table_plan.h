@@ -8,10 +8,15 @@
 #include <string>
 #include <vector>
 
+#include <rocksdb/db.h>
 #include <rocksdb/metadata.h>
 
 // Used inside this folder only: it names RocksDB's types.
 namespace drumbeat::storage {
+
+/// All tables of `family`, level by level.
+std::vector<rocksdb::SstFileMetaData> TablesOf(rocksdb::DB& db,
+                                               rocksdb::ColumnFamilyHandle* family);
 
 /// The numbers of a family's tables that cannot be read, which no merge may touch.
 using BadTables = std::set<std::uint64_t>;
