@@ -77,26 +77,29 @@ TlsSession::Outcome TlsSession::Write(std::string_view bytes) {
 
 // What OpenSSL reads and writes: OpenSSL's own socket BIO would raise SIGPIPE.
 
-int TlsSession::BioRead(BIO* bio, char* data, int size) {
+template <class Call>
+int TlsSession::Transfer(BIO* bio, int direction, Call call) {
   auto& session = *static_cast<TlsSession*>(::BIO_get_data(bio));
   ::BIO_clear_retry_flags(bio);
-  const ssize_t count =
-      ::recv(session.socket_.native_handle(), data, static_cast<std::size_t>(size), MSG_DONTWAIT);
+  const ssize_t count = call(session.socket_.native_handle());
   if (count >= 0) return static_cast<int>(count);
-  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ::BIO_set_retry_read(bio);
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
+    ::BIO_set_flags(bio, direction | BIO_FLAGS_SHOULD_RETRY);
+  }
   session.socket_error_ = AsioError(errno, boost::system::system_category());
   return -1;
 }
 
+int TlsSession::BioRead(BIO* bio, char* data, int size) {
+  return Transfer(bio, BIO_FLAGS_READ, [&](int descriptor) {
+    return ::recv(descriptor, data, static_cast<std::size_t>(size), MSG_DONTWAIT);
+  });
+}
+
 int TlsSession::BioWrite(BIO* bio, const char* data, int size) {
-  auto& session = *static_cast<TlsSession*>(::BIO_get_data(bio));
-  ::BIO_clear_retry_flags(bio);
-  const ssize_t count = ::send(session.socket_.native_handle(), data,
-                               static_cast<std::size_t>(size), MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (count >= 0) return static_cast<int>(count);
-  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ::BIO_set_retry_write(bio);
-  session.socket_error_ = AsioError(errno, boost::system::system_category());
-  return -1;
+  return Transfer(bio, BIO_FLAGS_WRITE, [&](int descriptor) {
+    return ::send(descriptor, data, static_cast<std::size_t>(size), MSG_DONTWAIT | MSG_NOSIGNAL);
+  });
 }
 
 long TlsSession::BioControl(BIO*, int command, long, void*) {

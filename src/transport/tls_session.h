@@ -51,6 +51,9 @@ class TlsSession {
   template <class Call>
   Outcome Repeat(std::size_t size, Call call);
 
+  /// What `call` on the descriptor comes to, as OpenSSL wants to hear it.
+  template <class Call>
+  static int Transfer(BIO* bio, int direction, Call call);
   static int BioRead(BIO* bio, char* data, int size);
   static int BioWrite(BIO* bio, const char* data, int size);
   static long BioControl(BIO* bio, int command, long number, void* pointer);
