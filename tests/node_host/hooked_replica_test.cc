@@ -4,6 +4,8 @@
 #include <atomic>
 #include <functional>
 #include <future>
+#include <initializer_list>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <stdexcept>
@@ -53,6 +55,25 @@ class HookedMachine : public TextMachine {
   const std::shared_ptr<int> alive_;
 };
 
+/// Every save waits until it is told to go on.
+class HeldSaves {
+ public:
+  explicit HeldSaves(Hooks& hooks) {
+    hooks.on_save = [this]() -> Result<void> {
+      ++begun_;
+      may_go_on_.wait();
+      return {};
+    };
+  }
+  int begun() const { return begun_; }
+  void GoOn() { go_on_.set_value(); }
+
+ private:
+  std::atomic<int> begun_ = 0;
+  std::promise<void> go_on_;
+  const std::shared_future<void> may_go_on_ = go_on_.get_future().share();
+};
+
 /// One host with one hooked replica, and maybe others.
 class HookedTest : public testing::Test {
  protected:
@@ -82,8 +103,12 @@ class HookedTest : public testing::Test {
           Eventually([&] { return host().ReadIndex(other.shard_id, kTimeout).Get().has_value(); }));
     }
   }
-  Request<Index> SnapshotOf(std::uint64_t shard) {
-    return host().RequestSnapshot(ShardId(shard), {}, kTimeout);
+  std::vector<Request<Index>> SnapshotsOf(std::initializer_list<std::uint64_t> shards) {
+    std::vector<Request<Index>> requests;
+    for (const std::uint64_t shard : shards) {
+      requests.push_back(host().RequestSnapshot(ShardId(shard), {}, kTimeout));
+    }
+    return requests;
   }
   Index Committed() { return host().GetReplicaInfo(kShard)->committed; }
 
@@ -111,12 +136,7 @@ TEST_F(SnapshotRequestTest, OneThatFailedIsNotTakenForASnapshot) {
 }
 
 TEST_F(SnapshotRequestTest, OneGetsItsOwnAnswerAndNotThatOfAnEarlierOne) {
-  std::promise<void> go_on;
-  auto waits = go_on.get_future().share();
-  hooks_.on_save = [&]() -> Result<void> {
-    waits.wait();
-    return {};
-  };
+  HeldSaves saves(hooks_);
   Begin();
   const Index before = Committed();
   const Result<Index> late = Snapshot(milliseconds(50));
@@ -125,7 +145,7 @@ TEST_F(SnapshotRequestTest, OneGetsItsOwnAnswerAndNotThatOfAnEarlierOne) {
   auto proposed = host().Propose(kShard, Session::NoOp(kShard), "b", kTimeout);
   ASSERT_TRUE(Eventually([&] { return Committed() > before; }));
   auto second = host().RequestSnapshot(kShard, {}, kTimeout);
-  go_on.set_value();
+  saves.GoOn();
   ASSERT_TRUE(proposed.Get().has_value());
   const Result<Index> taken = second.Get();
   ASSERT_TRUE(taken.has_value()) << taken.error().text();
@@ -134,14 +154,7 @@ TEST_F(SnapshotRequestTest, OneGetsItsOwnAnswerAndNotThatOfAnEarlierOne) {
 
 // Else a client that asks again after each timeout would pile them up.
 TEST_F(SnapshotRequestTest, OneThatNobodyWaitsForAnyMoreIsNotTaken) {
-  std::atomic<int> saves = 0;
-  std::promise<void> go_on;
-  auto waits = go_on.get_future().share();
-  hooks_.on_save = [&]() -> Result<void> {
-    ++saves;
-    waits.wait();
-    return {};
-  };
+  HeldSaves saves(hooks_);
   Begin();
   for (int i = 0; i < 3; ++i) {
     const Index before = Committed();
@@ -152,9 +165,9 @@ TEST_F(SnapshotRequestTest, OneThatNobodyWaitsForAnyMoreIsNotTaken) {
     ASSERT_TRUE(Eventually([&] { return Committed() > before; }));
   }
   auto last = host().RequestSnapshot(kShard, {}, kTimeout);
-  go_on.set_value();
+  saves.GoOn();
   ASSERT_TRUE(last.Get().has_value());
-  EXPECT_EQ(saves, 2) << "the first one, which had begun, and the last";
+  EXPECT_EQ(saves.begun(), 2) << "the first one, which had begun, and the last";
 }
 
 TEST_F(SnapshotRequestTest, TheLargestPeriodIsNever) {
@@ -168,28 +181,20 @@ TEST_F(SnapshotRequestTest, TheLargestPeriodIsNever) {
 
 // Two snapshots are taken at once: further ones stand in line.
 TEST_F(SnapshotRequestTest, OneThatStandsInLineHoldsUpNothing) {
-  std::atomic<int> saves = 0;
-  std::promise<void> go_on;
-  auto waits = go_on.get_future().share();
-  hooks_.on_save = [&]() -> Result<void> {
-    ++saves;
-    waits.wait();
-    return {};
-  };
+  HeldSaves saves(hooks_);
   Begin(5);
   StartOthers(2);
-  std::vector<Request<Index>> others;
-  for (const std::uint64_t shard : {7u, 8u}) others.push_back(SnapshotOf(shard));
-  ASSERT_TRUE(Eventually([&] { return saves == 2; }));
+  std::vector<Request<Index>> others = SnapshotsOf({7, 8});
+  ASSERT_TRUE(Eventually([&] { return saves.begun() == 2; }));
   for (int i = 0; i < 20; ++i) {
     const auto applied = host().Propose(kShard, Session::NoOp(kShard), "b", kTimeout).Get();
     ASSERT_TRUE(applied.has_value()) << applied.error().text();
   }
   auto asked = host().RequestSnapshot(kShard, {}, kTimeout);
   ASSERT_TRUE(cluster_.Propose(1, "c").has_value());
-  EXPECT_EQ(saves, 2);
+  EXPECT_EQ(saves.begun(), 2);
   EXPECT_EQ(host().GetReplicaInfo(kShard)->snapshot_index, Index(0));
-  go_on.set_value();
+  saves.GoOn();
   for (Request<Index>& other : others) EXPECT_TRUE(other.Get().has_value());
   EXPECT_TRUE(
       Eventually([&] { return host().GetReplicaInfo(kShard)->snapshot_index == Committed(); }));
@@ -217,13 +222,12 @@ TEST_F(SnapshotRequestTest, OneThatMissesItsTurnHoldsUpNothing) {
   };
   Begin();
   StartOthers(4);
-  std::vector<Request<Index>> others;
-  for (const std::uint64_t shard : {7u, 8u}) others.push_back(SnapshotOf(shard));
+  std::vector<Request<Index>> others = SnapshotsOf({7, 8});
   ASSERT_TRUE(Eventually([&] { return saves == 2; }));
   auto asked = host().RequestSnapshot(kShard, {}, kTimeout);
   auto lengthy = host().Propose(kShard, Session::NoOp(kShard), "long", kTimeout);
   applying.get_future().wait();
-  for (const std::uint64_t shard : {9u, 10u}) others.push_back(SnapshotOf(shard));
+  std::ranges::move(SnapshotsOf({9, 10}), std::back_inserter(others));
   go_on[0].set_value();
   EXPECT_TRUE(Eventually([&] { return saves == 4; })) << "a worker waits for the batch";
   apply.set_value();
@@ -236,25 +240,17 @@ TEST_F(SnapshotRequestTest, OneThatMissesItsTurnHoldsUpNothing) {
 }
 
 TEST_F(SnapshotRequestTest, OneThatStandsInLineKeepsNoStoppedStateMachine) {
-  std::atomic<int> saves = 0;
-  std::promise<void> go_on;
-  auto waits = go_on.get_future().share();
-  hooks_.on_save = [&]() -> Result<void> {
-    ++saves;
-    waits.wait();
-    return {};
-  };
+  HeldSaves saves(hooks_);
   Begin();
   StartOthers(2);
-  std::vector<Request<Index>> others;
-  for (const std::uint64_t shard : {7u, 8u}) others.push_back(SnapshotOf(shard));
-  ASSERT_TRUE(Eventually([&] { return saves == 2; }));
+  std::vector<Request<Index>> others = SnapshotsOf({7, 8});
+  ASSERT_TRUE(Eventually([&] { return saves.begun() == 2; }));
   auto asked = host().RequestSnapshot(kShard, {}, kTimeout);
   ASSERT_TRUE(cluster_.Propose(1, "b").has_value());
   ASSERT_TRUE(host().StopShard(kShard).Get().has_value());
   EXPECT_EQ(asked.Get().error().code, ErrorCode::kTerminated);
   EXPECT_TRUE(Eventually([&] { return hooks_.alive.use_count() == 3; })) << "and two others";
-  go_on.set_value();
+  saves.GoOn();
   for (Request<Index>& other : others) EXPECT_TRUE(other.Get().has_value());
 }
 

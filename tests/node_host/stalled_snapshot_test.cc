@@ -7,6 +7,7 @@
 
 #include "codec/image_fixture.h"
 #include "local_hosts.h"
+#include "storage/forwarding_snapshot_store.h"
 
 namespace drumbeat::node_host {
 namespace {
@@ -14,39 +15,27 @@ namespace {
 /// The thread that let go of an unfinished image, once one has.
 using Deleter = std::atomic<std::thread::id>;
 
-class WatchedSink : public storage::SnapshotSink {
+class WatchedSink : public storage::ForwardingSnapshotSink {
  public:
   WatchedSink(std::unique_ptr<storage::SnapshotSink> sink, Deleter& deleter)
-      : sink_(std::move(sink)), deleter_(deleter) {}
+      : ForwardingSnapshotSink(std::move(sink)), deleter_(deleter) {}
   ~WatchedSink() override { deleter_ = std::this_thread::get_id(); }
-  Result<void> Append(std::string_view bytes) override { return sink_->Append(bytes); }
-  Result<void> Rewrite(std::string_view head) override { return sink_->Rewrite(head); }
-  Result<void> Commit(const raft::SnapshotRecord& record) override { return sink_->Commit(record); }
 
  private:
-  std::unique_ptr<storage::SnapshotSink> sink_;
   Deleter& deleter_;
 };
 
-class WatchedStore : public storage::SnapshotStore {
+class WatchedStore : public storage::ForwardingSnapshotStore {
  public:
   WatchedStore(std::unique_ptr<storage::SnapshotStore> store, Deleter& deleter)
-      : store_(std::move(store)), deleter_(deleter) {}
+      : ForwardingSnapshotStore(std::move(store)), deleter_(deleter) {}
   Result<std::unique_ptr<storage::SnapshotSink>> Create(const ReplicaRef& replica) override {
-    auto sink = store_->Create(replica);
+    auto sink = ForwardingSnapshotStore::Create(replica);
     if (!sink) return sink;
     return std::make_unique<WatchedSink>(std::move(*sink), deleter_);
   }
-  Result<std::optional<raft::SnapshotRecord>> Newest(const ReplicaRef& replica) override {
-    return store_->Newest(replica);
-  }
-  Result<std::unique_ptr<SnapshotReader>> Open(const ReplicaRef& replica, Index index) override {
-    return store_->Open(replica, index);
-  }
-  Result<void> Remove(const ReplicaRef& replica) override { return store_->Remove(replica); }
 
  private:
-  std::unique_ptr<storage::SnapshotStore> store_;
   Deleter& deleter_;
 };
 

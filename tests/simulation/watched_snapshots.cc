@@ -6,17 +6,18 @@
 #include <utility>
 
 #include "codec/snapshot_image.h"
+#include "storage/forwarding_snapshot_store.h"
 
 namespace drumbeat::simulation {
 namespace {
 
 using Seen = std::function<void(const StoredImage&)>;
 
-class WatchedSink : public storage::SnapshotSink {
+class WatchedSink : public storage::ForwardingSnapshotSink {
  public:
   WatchedSink(std::unique_ptr<storage::SnapshotSink> sink, const ReplicaRef& replica,
               const Seen& seen)
-      : sink_(std::move(sink)), replica_(replica), seen_(seen) {}
+      : ForwardingSnapshotSink(std::move(sink)), replica_(replica), seen_(seen) {}
 
   Result<void> Append(std::string_view bytes) override {
     const std::size_t of_header =
@@ -26,43 +27,33 @@ class WatchedSink : public storage::SnapshotSink {
     for (const char byte : bytes.substr(of_header)) {
       content_ = (content_ ^ static_cast<unsigned char>(byte)) * 0x100000001b3u;
     }
-    return sink_->Append(bytes);
+    return ForwardingSnapshotSink::Append(bytes);
   }
-  Result<void> Rewrite(std::string_view head) override { return sink_->Rewrite(head); }
   Result<void> Commit(const raft::SnapshotRecord& record) override {
-    Result<void> committed = sink_->Commit(record);
+    Result<void> committed = ForwardingSnapshotSink::Commit(record);
     if (committed) seen_({.replica = replica_, .record = record, .content = content_});
     return committed;
   }
 
  private:
-  const std::unique_ptr<storage::SnapshotSink> sink_;
   const ReplicaRef replica_;
   const Seen& seen_;
   std::size_t at_ = 0;
   std::uint64_t content_ = 0xcbf29ce484222325u;
 };
 
-class WatchedStore : public storage::SnapshotStore {
+class WatchedStore : public storage::ForwardingSnapshotStore {
  public:
   WatchedStore(std::unique_ptr<storage::SnapshotStore> store, Seen seen)
-      : store_(std::move(store)), seen_(std::move(seen)) {}
+      : ForwardingSnapshotStore(std::move(store)), seen_(std::move(seen)) {}
 
   Result<std::unique_ptr<storage::SnapshotSink>> Create(const ReplicaRef& replica) override {
-    Result<std::unique_ptr<storage::SnapshotSink>> sink = store_->Create(replica);
+    Result<std::unique_ptr<storage::SnapshotSink>> sink = ForwardingSnapshotStore::Create(replica);
     if (!sink) return sink;
     return std::make_unique<WatchedSink>(std::move(*sink), replica, seen_);
   }
-  Result<std::optional<raft::SnapshotRecord>> Newest(const ReplicaRef& replica) override {
-    return store_->Newest(replica);
-  }
-  Result<std::unique_ptr<SnapshotReader>> Open(const ReplicaRef& replica, Index index) override {
-    return store_->Open(replica, index);
-  }
-  Result<void> Remove(const ReplicaRef& replica) override { return store_->Remove(replica); }
 
  private:
-  const std::unique_ptr<storage::SnapshotStore> store_;
   const Seen seen_;
 };
 
