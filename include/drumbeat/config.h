@@ -104,7 +104,7 @@ struct TransportLimits {
   /// certificates.
   std::size_t max_connections = 1024;
   /// The largest frame accepted, in bytes. Peers batch up to 64 MiB and one entry more. Frames that
-  /// are not complete may hold four times as much on all connections together.
+  /// are not complete may hold four times as much on all connections together, half for a network.
   std::size_t max_frame_bytes = 160u << 20;
   /// Bytes waiting to be sent to one address.
   std::size_t max_send_queue_bytes = 256u << 20;

@@ -109,20 +109,25 @@ std::optional<Time> IncomingConnection::deadline() const {
 
 bool IncomingConnection::Reserve(std::size_t capacity) {
   const std::size_t held = buffer_ == nullptr ? 0 : buffer_->size();
-  if (budget_.used - held + capacity > budget_.limit) return false;
-  base::Buffer* larger = base::Buffer::New(capacity);
+  if (!budget_.Take(capacity - held)) return false;
+  base::Buffer* larger = nullptr;
+  try {
+    larger = base::Buffer::New(capacity);
+  } catch (...) {
+    budget_.Return(capacity - held);
+    throw;
+  }
   if (buffer_ != nullptr) {
     std::memcpy(larger->data(), buffer_->data(), have_);
     buffer_->Unref();
   }
   buffer_ = larger;
-  budget_.used += capacity - held;
   return true;
 }
 
 void IncomingConnection::Release() {
   if (buffer_ == nullptr) return;
-  budget_.used -= buffer_->size();
+  budget_.Return(buffer_->size());
   buffer_->Unref();
   buffer_ = nullptr;
 }

@@ -11,16 +11,10 @@
 
 #include "base/bytes.h"
 #include "codec/frame.h"
+#include "transport/receive_budget.h"
 #include "transport/time.h"
 
 namespace drumbeat::transport {
-
-/// Memory that all connections together may spend on frames that are not complete yet. Frames that
-/// come in one read are not counted, so that nobody can lock out small messages.
-struct ReceiveBudget {
-  std::size_t limit = 0;
-  std::size_t used = 0;
-};
 
 /// What a connection brought.
 struct Arrival {

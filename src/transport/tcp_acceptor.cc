@@ -69,8 +69,10 @@ void TcpAcceptor::Admit(Tcp::socket socket) {
   }
   auto connection = std::make_shared<Connection>(
       std::move(socket), context_.tls ? &context_.tls->accepting() : nullptr);
-  auto incoming = std::make_shared<TcpIncoming>(
-      context_, std::move(connection), [this](TcpIncoming* ended) { connections_.erase(ended); });
+  std::shared_ptr<ReceiveBudget> budget = BudgetOf(connection->source().network);
+  auto incoming =
+      std::make_shared<TcpIncoming>(context_, std::move(connection), std::move(budget),
+                                    [this](TcpIncoming* ended) { connections_.erase(ended); });
   connections_.emplace(incoming.get(), incoming);
   incoming->Start();
 }
@@ -99,6 +101,15 @@ void TcpAcceptor::MakeRoom(bool only_shaking_hands) {
 std::size_t TcpAcceptor::CountShakingHands() const {
   return static_cast<std::size_t>(std::ranges::count_if(
       connections_, [](const auto& entry) { return entry.second->place().shaking_hands; }));
+}
+
+std::shared_ptr<ReceiveBudget> TcpAcceptor::BudgetOf(const asio::ip::address& network) {
+  if (std::shared_ptr<ReceiveBudget> known = budgets_[network].lock()) return known;
+  std::erase_if(budgets_, [](const auto& entry) { return entry.second.expired(); });
+  auto budget = std::make_shared<ReceiveBudget>(ReceiveBudget{
+      .limit = context_.options.max_frame_bytes, .used = 0, .whole = &context_.receive_budget});
+  budgets_[network] = budget;
+  return budget;
 }
 
 }  // namespace drumbeat::transport

@@ -27,6 +27,7 @@ class TcpAcceptor {
   void Pause(std::size_t index, const AsioError& error);
   void MakeRoom(bool only_shaking_hands);
   std::size_t CountShakingHands() const;
+  std::shared_ptr<ReceiveBudget> BudgetOf(const asio::ip::address& network);
 
   TcpContext& context_;
   /// Within this layer's part of the process's descriptors.
@@ -34,6 +35,8 @@ class TcpAcceptor {
   std::vector<Tcp::acceptor> acceptors_;
   std::vector<asio::steady_timer> pauses_;
   std::map<TcpIncoming*, std::shared_ptr<TcpIncoming>> connections_;
+  /// Those in use; the others are dropped when somebody new comes.
+  std::map<asio::ip::address, std::weak_ptr<ReceiveBudget>> budgets_;
   bool stopped_ = false;
 };
 

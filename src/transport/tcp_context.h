@@ -14,6 +14,7 @@
 #include "transport/incoming_connection.h"
 #include "transport/log_limiter.h"
 #include "transport/outgoing_frame.h"
+#include "transport/receive_budget.h"
 #include "transport/receive_turns.h"
 #include "transport/resolver.h"
 #include "transport/tcp_transport.h"
@@ -35,7 +36,7 @@ struct TcpContext {
     stamp.deployment_id = options.deployment_id;
     stamp.source_address = options.raft_address;
     stamp.check = options.tls ? codec::PayloadCheck::kNone : codec::PayloadCheck::kCrc32;
-    receive_budget.limit = 4 * options.max_frame_bytes;
+    receive_budget.limit = kFramesAtOnce * options.max_frame_bytes;
   }
 
   Time Now() const { return Clock::now(); }
@@ -56,6 +57,8 @@ struct TcpContext {
   TokenBucket receive_bucket;
   ReceiveTurns receive_turns;
   ReceiveBudget receive_budget;
+  /// Of the largest size: in the budget.
+  static constexpr std::size_t kFramesAtOnce = 4;
   LogLimiter stranger_lines;
   /// Bytes just read; empty between two events, so all connections share it.
   static constexpr std::size_t kReadBufferBytes = 256u << 10;

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <utility>
 
-#include "codec/chunk.h"
 #include "codec/message_batch.h"
 
 namespace drumbeat::transport {
@@ -39,13 +38,18 @@ std::string WhyForeign(const TcpContext& context, std::uint64_t deployment_id,
 }  // namespace
 
 TcpIncoming::TcpIncoming(TcpContext& context, std::shared_ptr<Connection> connection,
+                         std::shared_ptr<ReceiveBudget> budget,
                          std::function<void(TcpIncoming*)> closed)
     : context_(context),
       connection_(std::move(connection)),
+      budget_(std::move(budget)),
       closed_(std::move(closed)),
-      incoming_(LimitsOf(context), context.receive_budget),
+      incoming_(LimitsOf(context), *budget_),
       place_{.source = connection_->source(), .last_used = context.Now()},
       timer_(context.io) {}
+
+// Of a chunk that never got its turn.
+TcpIncoming::~TcpIncoming() { budget_->Return(held_bytes_); }
 
 void TcpIncoming::Start() {
   connection_->SetOptions(kKeepaliveSeconds);
@@ -150,15 +154,23 @@ void TcpIncoming::HandleChunk(const base::Bytes& payload, std::string_view rest)
   if (!foreign.empty()) return WarnAndReset("refused a snapshot: " + foreign);
   place_.known = true;
   place_.last_used = context_.Now();
-  ReceiveBudget& budget = context_.receive_budget;
-  if (budget.used + payload.size() > budget.limit) {
+  const std::size_t held = payload.size() + rest.size();
+  if (!budget_->Take(held)) {
     return WarnAndReset("refused a snapshot: too many pieces of snapshots wait");
   }
-  budget.used += chunk_bytes_ = payload.size();
+  held_bytes_ = held;
+  chunk_bytes_ = payload.size();
   last_chunk_ = codec::IsLast(*chunk);
   rest_ = rest;
   place_.has_snapshot = true;
-  asio::post(context_.chunks_in, [self = shared_from_this(), piece = std::move(*chunk)]() mutable {
+  const Time now = context_.Now();
+  if (HasTurn(now)) return HandOn(std::move(*chunk));
+  early_chunk_ = std::move(*chunk);
+  AwaitTurn(now + kTurnLimit);
+}
+
+void TcpIncoming::HandOn(codec::Chunk chunk) {
+  asio::post(context_.chunks_in, [self = shared_from_this(), piece = std::move(chunk)]() mutable {
     const bool accepted =
         !self->context_.stopping && self->context_.handler->OnChunk(std::move(piece));
     asio::io_context& io = self->context_.io;
@@ -167,13 +179,13 @@ void TcpIncoming::HandleChunk(const base::Bytes& payload, std::string_view rest)
 }
 
 void TcpIncoming::OnChunkHandled(bool accepted) {
-  context_.receive_budget.used -= chunk_bytes_;
+  budget_->Return(std::exchange(held_bytes_, 0));
   if (!connection_->socket().is_open()) return;
   if (!accepted) return End(true);
   const Time now = context_.Now();
   place_.last_used = now;
   chunk_accepted_ = true;
-  // Without a turn this was the first chunk, which would only slow down those that have one.
+  // Without a turn this was a first chunk beside others, and would slow down those that have one.
   const bool counts = context_.receive_turns.Take(this, now);
   if (counts) context_.receive_bucket.Take(chunk_bytes_, now);
   const auto go_on = [self = shared_from_this()](const AsioError& stopped) {
@@ -203,6 +215,11 @@ void TcpIncoming::AwaitTurn(Time limit) {
     const Time now = self->context_.Now();
     if (self->HasTurn(now)) {
       self->awaits_turn_ = false;
+      if (self->early_chunk_) {
+        codec::Chunk chunk = std::move(*self->early_chunk_);
+        self->early_chunk_.reset();
+        return self->HandOn(std::move(chunk));
+      }
       self->incoming_.Resume(now);
       return self->Read();
     }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "codec/chunk.h"
 #include "transport/connection.h"
 #include "transport/incoming_connection.h"
 #include "transport/place.h"
@@ -22,9 +23,13 @@ class TcpIncoming : public std::enable_shared_from_this<TcpIncoming> {
   /// How long a stream waits for its turn: less than its sender does.
   static constexpr Duration kTurnLimit = std::chrono::seconds(4);
 
-  /// `closed` is called once, when it ends by itself.
+  /// `budget` is that of all from its network. `closed` is called once, when it ends by itself.
   TcpIncoming(TcpContext& context, std::shared_ptr<Connection> connection,
-              std::function<void(TcpIncoming*)> closed);
+              std::shared_ptr<ReceiveBudget> budget, std::function<void(TcpIncoming*)> closed);
+
+  ~TcpIncoming();
+  TcpIncoming(const TcpIncoming&) = delete;
+  TcpIncoming& operator=(const TcpIncoming&) = delete;
 
   void Start();
   /// Ends it from outside.
@@ -41,9 +46,10 @@ class TcpIncoming : public std::enable_shared_from_this<TcpIncoming> {
   bool Handle(Arrival arrival, std::string_view rest);
   bool HandleBatch(const base::Bytes& payload);
   void HandleChunk(const base::Bytes& payload, std::string_view rest);
+  void HandOn(codec::Chunk chunk);
   void OnChunkHandled(bool accepted);
   bool HasTurn(Time now);
-  /// Reads on when it is this stream's turn; ends the connection when that takes until `limit`.
+  /// Goes on when it is this stream's turn; ends the connection when that takes until `limit`.
   void AwaitTurn(Time limit);
   void Confirm();
 
@@ -53,12 +59,16 @@ class TcpIncoming : public std::enable_shared_from_this<TcpIncoming> {
 
   TcpContext& context_;
   const std::shared_ptr<Connection> connection_;
+  const std::shared_ptr<ReceiveBudget> budget_;
   std::function<void(TcpIncoming*)> closed_;
   IncomingConnection incoming_;
   Place place_;
 
-  /// Of the chunk that is with the handler; `rest_` came behind it.
+  /// Arrived whole before its turn.
+  std::optional<codec::Chunk> early_chunk_;
+  /// Of the chunk that is with the handler, or early; `rest_` came behind it.
   std::size_t chunk_bytes_ = 0;
+  std::size_t held_bytes_ = 0;
   bool last_chunk_ = false;
   /// The handler took one: no stranger.
   bool chunk_accepted_ = false;

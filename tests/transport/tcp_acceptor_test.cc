@@ -118,6 +118,26 @@ TEST(TcpAcceptorTest, SnapshotsDoNotTakeThePlacesOfOtherMachines) {
   EXPECT_TRUE(host.handler.WaitForMessages(2));
 }
 
+// It keeps each frame just short of its end, for as long as the time limits let it.
+TEST(TcpAcceptorTest, OneMachineDoesNotTakeTheMemoryOfOthers) {
+  TcpOptions options;
+  options.max_frame_bytes = 1u << 20;
+  TestHost host(options);
+  ASSERT_TRUE(host.Start());
+  const std::string frame = FrameOf(codec::FrameMethod::kSnapshotChunk,
+                                    codec::EncodeChunk(ChunkOf(0, 2, std::string(1'000'000, 'x'))));
+  std::vector<RawPeer> crowd;
+  for (int i = 0; i < 6; ++i) {
+    crowd.push_back(From(1, host.address()));
+    // It may be refused meanwhile.
+    (void)crowd.back().Write(std::string_view(frame).substr(0, frame.size() - 1));
+  }
+  ASSERT_TRUE(host.sink->WaitFor("too much memory is taken by unfinished frames"));
+  RawPeer honest = From(2, host.address());
+  ASSERT_TRUE(honest.Write(frame));
+  EXPECT_TRUE(host.handler.WaitFor([](const auto& record) { return record.chunks.size() == 1; }));
+}
+
 TEST(TcpAcceptorTest, WhoSpeaksForAnotherDeploymentIsAStranger) {
   TestHost host(TwentyPlaces());
   ASSERT_TRUE(host.Start());

@@ -304,22 +304,26 @@ TEST(TcpIncomingChunkTest, StreamsThatTheRateDoesNotCarryWaitForTheirTurn) {
   };
   RawPeer first = RawPeer::To(host.address());
   RawPeer second = RawPeer::To(host.address());
+  RawPeer third = RawPeer::To(host.address());
   ASSERT_TRUE(first.Write(frame("first", 0, 1000)));
   ASSERT_TRUE(host.handler.WaitFor(arrived(1)));
+  // Whole in one read, and in many.
   ASSERT_TRUE(second.Write(frame("second", 0, 1000)));
-  ASSERT_TRUE(host.handler.WaitFor(arrived(2)));
   std::thread others([&] {
-    for (std::uint64_t i = 1; i < 4; ++i) (void)second.Write(frame("second", i, 600'000));
-    (void)second.Write(codec::kPoison);
+    (void)third.Write(frame("third", 0, 600'000));
+    (void)third.Write(codec::kPoison);
   });
   for (std::uint64_t i = 1; i < 4; ++i) EXPECT_TRUE(first.Write(frame("first", i, 300'000)));
   EXPECT_TRUE(first.Write(codec::kPoison));
   EXPECT_EQ(first.ReadExactly(2, seconds(20)), codec::kPoison);
+  for (std::uint64_t i = 1; i < 4; ++i) EXPECT_TRUE(second.Write(frame("second", i, 1000)));
+  EXPECT_TRUE(second.Write(codec::kPoison));
   EXPECT_EQ(second.ReadExactly(2, seconds(20)), codec::kPoison);
   others.join();
+  EXPECT_EQ(third.ReadExactly(2, seconds(20)), codec::kPoison);
   const auto chunks = host.handler.Get().chunks;
-  ASSERT_EQ(chunks.size(), 8u);
-  for (std::size_t i = 2; i < 5; ++i) EXPECT_EQ(chunks[i].file_path, "first") << i;
+  ASSERT_EQ(chunks.size(), 9u);
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(chunks[i].file_path, "first") << i;
 }
 
 TEST(TcpIncomingChunkTest, WhoGetsNoTurnIsTold) {
@@ -327,21 +331,22 @@ TEST(TcpIncomingChunkTest, WhoGetsNoTurnIsTold) {
   options.snapshot_receive_bytes_per_second = ReceiveTurns::kMinBytesPerSecond;
   TestHost host(options);
   ASSERT_TRUE(host.Start());
-  std::vector<RawPeer> peers;
-  for (std::size_t i = 0; i < 2; ++i) {
-    peers.push_back(RawPeer::To(host.address()));
-    ASSERT_TRUE(peers.back().Write(
-        FrameOf(codec::FrameMethod::kSnapshotChunk, codec::EncodeChunk(ChunkOf(0, 0, "x")))));
-    ASSERT_TRUE(
-        host.handler.WaitFor([i](const auto& record) { return record.chunks.size() == i + 1; }));
-  }
-  const std::string next = FrameOf(codec::FrameMethod::kSnapshotChunk,
-                                   codec::EncodeChunk(ChunkOf(1, 0, std::string(1000, 'x'))));
-  ASSERT_TRUE(peers[1].Write(next.substr(0, 500)));
-  EXPECT_TRUE(peers[1].WaitForEnd(seconds(20)));
+  const auto chunk = [](std::uint64_t id) {
+    return FrameOf(codec::FrameMethod::kSnapshotChunk,
+                   codec::EncodeChunk(ChunkOf(id, 0, std::string(1000, 'x'))));
+  };
+  RawPeer first = RawPeer::To(host.address());
+  ASSERT_TRUE(first.Write(chunk(0)));
+  ASSERT_TRUE(host.handler.WaitFor([](const auto& record) { return record.chunks.size() == 1; }));
+  RawPeer whole = RawPeer::To(host.address());
+  ASSERT_TRUE(whole.Write(chunk(0)));
+  RawPeer part = RawPeer::To(host.address());
+  ASSERT_TRUE(part.Write(chunk(0).substr(0, 500)));
+  EXPECT_TRUE(whole.WaitForEnd(seconds(20)));
+  EXPECT_TRUE(part.WaitForEnd(seconds(20)));
   EXPECT_TRUE(host.sink->WaitFor("others use up snapshot_receive_bytes_per_second"));
-  ASSERT_TRUE(peers[0].Write(next));
-  EXPECT_TRUE(host.handler.WaitFor([](const auto& record) { return record.chunks.size() == 3; }));
+  ASSERT_TRUE(first.Write(chunk(1)));
+  EXPECT_TRUE(host.handler.WaitFor([](const auto& record) { return record.chunks.size() == 2; }));
 }
 
 /// Keeps the I/O thread in the handler of the heartbeat that commits 2.
