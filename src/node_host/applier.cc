@@ -229,14 +229,19 @@ void Applier::Do(ApplyTask& task) {
   if (state_.stopped()) return;
   outcomes_.clear();
   const Result<void> done = runtime_->Apply(task.entries, outcomes_);
+  const bool has_change = std::ranges::any_of(outcomes_, IsChange);
+  // The Raft hears first, so that whoever hears of one change may ask for the next.
+  if (has_change) TellRaft(outcomes_);
   // Clients hear of what was applied even when a later entry failed, and before the Raft hears of
   // a removal of this replica, which ends all requests.
-  const bool has_change = std::ranges::any_of(outcomes_, IsChange);
   {
     const CallbackQueue::Batch batch(*state_.services.callbacks);
     state_.proposals.Applied(outcomes_, has_change ? runtime_->membership() : Membership());
   }
-  if (has_change) TellRaft(outcomes_);
+  const auto removes_itself = [this](const AppliedEntry& entry) {
+    return RemovesItself(entry, state_.ref.replica);
+  };
+  if (std::ranges::any_of(outcomes_, removes_itself)) state_.inbox.AddEvent(RemovedItself{});
   if (!outcomes_.empty()) {
     applied_.store(outcomes_.back().index.value(), std::memory_order_release);
   }
@@ -268,7 +273,6 @@ void Applier::TellRaft(std::span<const AppliedEntry> applied) {
       });
     }
     state_.inbox.AddEvent(ChangeApplied{entry.index, accepted, members});
-    if (RemovesItself(entry, state_.ref.replica)) state_.inbox.AddEvent(RemovedItself{});
   }
 }
 
