@@ -194,7 +194,7 @@ TEST(DamagedImageTest, ALeaderThatCannotReadItsSnapshotFailsAndTheGroupGoesOn) {
   const std::uint64_t leader = 1;
   const std::uint64_t behind = 2;
   const std::uint64_t heir = 3;
-  cluster.election_ticks = {{behind, 100}, {heir, 100}};
+  cluster.election_ticks = {{behind, 300}, {heir, 300}};
   cluster.Found(3);
   ASSERT_EQ(cluster.WaitForLeader(), leader);
   ASSERT_TRUE(cluster.Propose(leader, "0").has_value());
