@@ -103,7 +103,7 @@ struct TransportLimits {
   /// all of them 24 MiB. A quarter at most are in a TLS handshake, which holds up to 100 KiB of
   /// certificates.
   std::size_t max_connections = 1024;
-  /// The largest frame accepted, in bytes. Peers batch up to 64 MiB and one entry more. Frames that
+  /// The largest frame accepted, in bytes, at least 65 MiB: peers batch up to 64 MiB. Frames that
   /// are not complete may hold four times as much on all connections together, half for a network.
   std::size_t max_frame_bytes = 160u << 20;
   /// Bytes waiting to be sent to one address.
@@ -112,7 +112,7 @@ struct TransportLimits {
   std::size_t max_send_queue_messages = 16384;
   /// Bytes of received messages waiting for one replica.
   std::size_t max_receive_queue_bytes = 256u << 20;
-  /// Snapshots streamed out and in at once.
+  /// Snapshots streamed out and in at once, at least 1.
   std::size_t max_snapshots_out = 64;
   std::size_t max_snapshots_in = 128;
   /// Bytes per second of all outgoing and all incoming snapshots together; 0: no limit. Each
@@ -132,10 +132,10 @@ struct NodeHostConfig {
   std::string raft_address;
   /// Where to listen; empty: raft_address. Port 0 takes a free one.
   std::string listen_address = {};
-  /// A listening TCP socket to use instead of binding listen_address; the host takes it over. -1:
-  /// none. Lets a parent process hand the socket in, and tests run without a fixed port.
+  /// A listening TCP socket to use instead of binding listen_address; -1: none. It is the host's
+  /// once Open() succeeded. For parents that hand the socket in, and tests without a fixed port.
   int listen_fd = -1;
-  /// Period of the logical clock, at least 1 ms; about the round-trip time between hosts.
+  /// Period of the logical clock, 1 ms to 1 min; about the round-trip time between hosts.
   std::chrono::milliseconds tick{200};
   /// Keeps unrelated deployments apart; compared on every message. 0 means 1. Not a secret.
   std::uint64_t deployment_id = 0;

@@ -10,7 +10,8 @@ namespace drumbeat {
 
 /// What can be said of a request that ended with an error.
 enum class Outcome : std::uint8_t {
-  /// It had no effect and never will: it is safe to ask again as something new.
+  /// It had no effect and never will: it is safe to ask again as something new. Of earlier attempts
+  /// of the same series this says nothing (kSessionExpired).
   kDidNotHappen,
   /// It may have happened, or may yet. Only a registered session makes a retry safe.
   kUnknown,

@@ -92,11 +92,14 @@ class NodeHost {
   const std::string& id() const;
 
   /// Starts a replica of a shard here; it takes part once it has loaded its state (see
-  /// EventListener::ReplicaReady). Blocks on the disk.
-  /// Errors: kInvalidArgument, kInvalidAddress; kShardAlreadyExists; kBootstrapMismatch: join or
-  /// members contradict the first start, or this folder holds another replica of the shard;
-  /// kReplicaRemoved; kDamaged, kReplicaFailed: what is stored of it cannot be trusted. Nothing of
-  /// it is changed, and it cannot be started before RemoveData; the host's other replicas go on.
+  /// EventListener::ReplicaReady). One that turns out not to have the role that its shard gave it
+  /// (a witness or not) fails with kBootstrapMismatch (ReplicaFailed). Blocks on the disk.
+  /// Errors: kClosed, kHostFailed; kInvalidArgument (also a factory that throws or makes nothing),
+  /// kInvalidAddress; kShardAlreadyExists; kBootstrapMismatch: join or members contradict the
+  /// first start, or this folder holds another replica of the shard; kReplicaRemoved; kDamaged,
+  /// kReplicaFailed: what is stored of it cannot be trusted. Nothing of it is changed, and it
+  /// cannot be started before RemoveData; the host's other replicas go on. kWriteFailed ends the
+  /// host.
   Result<void> StartReplica(const StartOptions& options, StateMachineFactory factory,
                             const ReplicaConfig& config);
   /// Stops the replica of `shard`; completes once it is gone and may be started again. Not a

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kMaxEntryBytes = 64u << 20;
 constexpr std::size_t kMinLimitBytes = 1u << 16;
+constexpr std::size_t kMinFrameBytes = 65u << 20;
 constexpr std::uint64_t kMaxTicks = 1u << 20;
 constexpr std::size_t kMaxThreads = 1024;
 
@@ -50,14 +51,17 @@ Result<void> NodeHostConfig::Validate() const {
     return Fail(ErrorCode::kInvalidAddress,
                 "listen_address '" + listen_address + "' is not a host:port address");
   }
-  if (tick < std::chrono::milliseconds(1)) return Bad("tick must be at least 1 ms");
+  if (tick < std::chrono::milliseconds(1) || tick > std::chrono::minutes(1)) {
+    return Bad("tick must be 1 ms to 1 minute");
+  }
   if (engine_workers > kMaxThreads) return Bad("engine_workers is too large");
   if (apply_workers > kMaxThreads) return Bad("apply_workers is too large");
   if (log_store_memory_bytes < (4u << 20))
     return Bad("log_store_memory_bytes must be 4 MiB or more");
   if (transport.max_connections < 1) return Bad("transport.max_connections must be at least 1");
-  if (transport.max_frame_bytes < kMinLimitBytes)
-    return Bad("transport.max_frame_bytes is too small");
+  if (transport.max_frame_bytes < kMinFrameBytes) {
+    return Bad("transport.max_frame_bytes must be at least 68157440: what peers send at once");
+  }
   if (transport.max_send_queue_bytes < kMinLimitBytes) {
     return Bad("transport.max_send_queue_bytes is too small");
   }
@@ -66,6 +70,9 @@ Result<void> NodeHostConfig::Validate() const {
   }
   if (transport.max_receive_queue_bytes < kMinLimitBytes) {
     return Bad("transport.max_receive_queue_bytes is too small");
+  }
+  if (transport.max_snapshots_out < 1 || transport.max_snapshots_in < 1) {
+    return Bad("transport.max_snapshots_out and max_snapshots_in must be at least 1");
   }
   return {};
 }

@@ -4,6 +4,8 @@
 #include <system_error>
 #include <utility>
 
+#include <unistd.h>
+
 #include "base/random.h"
 #include "base/thread.h"
 #include "logging/logger.h"
@@ -92,8 +94,10 @@ Result<std::unique_ptr<NodeHost::Impl>> NodeHost::Impl::Open(NodeHostConfig conf
 
 Result<std::unique_ptr<NodeHost>> NodeHost::Open(NodeHostConfig config) {
   if (Result<void> valid = config.Validate(); !valid) return std::unexpected(valid.error());
+  const int handed_in = config.listen_fd;
   auto impl = Impl::Open(Complete(std::move(config)));
   if (!impl) return std::unexpected(impl.error());
+  if (handed_in >= 0) ::close(handed_in);
   return std::unique_ptr<NodeHost>(new NodeHost(std::move(*impl)));
 }
 

@@ -121,10 +121,15 @@ Result<ListenSockets> ListenOn(asio::io_context& context, int descriptor) {
     return refuse(std::generic_category().message(errno));
   }
   endpoint.resize(size);
+  const int own = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (own < 0) return refuse(std::generic_category().message(errno));
   Tcp::acceptor acceptor(context);
   AsioError error;
-  acceptor.assign(endpoint.protocol(), descriptor, error);
-  if (error) return refuse(error.message());
+  acceptor.assign(endpoint.protocol(), own, error);
+  if (error) {
+    ::close(own);
+    return refuse(error.message());
+  }
   static_cast<void>(::fcntl(descriptor, F_SETFD, FD_CLOEXEC));
   ListenSockets sockets;
   sockets.acceptors.push_back(std::move(acceptor));

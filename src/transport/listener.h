@@ -24,8 +24,8 @@ struct ListenSockets {
 /// system refuses; the text says what to do.
 Result<ListenSockets> Listen(asio::io_context& context, const std::string& address);
 
-/// Takes over a TCP socket, also from child processes; makes it listen if it does not yet. On an
-/// error it remains the caller's. Errors: kInvalidArgument: no such socket.
+/// Listens on the TCP socket `descriptor`, through a descriptor of its own; makes it listen if it
+/// does not yet, and keeps it from child processes. Errors: kInvalidArgument: no such socket.
 Result<ListenSockets> ListenOn(asio::io_context& context, int descriptor);
 
 }  // namespace drumbeat::transport
