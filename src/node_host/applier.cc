@@ -25,12 +25,22 @@ bool IsChange(const AppliedEntry& entry) {
   return entry.outcome == AppliedAs::kChangeAccepted || entry.outcome == AppliedAs::kChangeRefused;
 }
 
-bool RemovesItself(const AppliedEntry& entry, ReplicaId self) {
-  return entry.outcome == AppliedAs::kChangeAccepted && entry.change &&
-         entry.change->type == raft::ConfigChangeType::kRemove && entry.change->replica == self;
+/// Why a replica must not go on as what it was started as; nothing when it may. A witness is sent
+/// no commands: as anything else it would show a state that there never was.
+std::optional<Error> WrongRole(const ReplicaState& state, const Membership& members) {
+  const ReplicaId self = state.ref.replica;
+  const bool as_witness = state.config.role == ReplicaRole::kWitness;
+  const bool wrong = as_witness
+                         ? members.voters.contains(self) || members.non_votings.contains(self)
+                         : members.witnesses.contains(self);
+  if (!wrong) return std::nullopt;
+  return Error{ErrorCode::kBootstrapMismatch,
+               "replica " + std::to_string(self.value()) +
+                   (as_witness ? " is no witness of its shard, and was started as one: "
+                               : " is a witness of its shard, and was not started as one: ") +
+                   "stop it and start it in its role"};
 }
 
-// Such as "replica 4 was added at localhost:63100".
 std::string Describe(const raft::ConfigChange& change) {
   const std::string name = "replica " + std::to_string(change.replica.value());
   switch (change.type) {
@@ -181,6 +191,7 @@ void Applier::Do(LoadTask& task) {
     }
   }
   state_.inbox.AddEvent(StateLoaded{});
+  TellIfRemoved();
   notify_raft_();
 }
 
@@ -193,11 +204,15 @@ void Applier::Do(RestoreTask& task) {
     return;
   }
   state_.inbox.AddEvent(SnapshotRestored{task.snapshot});
+  TellIfRemoved();
   notify_raft_();
   AnswerReadyReads();
 }
 
 Result<void> Applier::Recover(const raft::SnapshotRecord& snapshot) {
+  if (std::optional<Error> wrong = WrongRole(state_, snapshot.membership)) {
+    return std::unexpected(*std::move(wrong));
+  }
   const Services& services = state_.services;
   std::unique_ptr<SnapshotReader> image;
   if (state_.config.role != ReplicaRole::kWitness) {
@@ -227,7 +242,6 @@ Result<void> Applier::Recover(const raft::SnapshotRecord& snapshot) {
 
 void Applier::Do(ApplyTask& task) {
   if (state_.stopped()) return;
-  outcomes_.clear();
   const Result<void> done = runtime_->Apply(task.entries, outcomes_);
   const bool has_change = std::ranges::any_of(outcomes_, IsChange);
   // The Raft hears first, so that whoever hears of one change may ask for the next.
@@ -238,13 +252,12 @@ void Applier::Do(ApplyTask& task) {
     const CallbackQueue::Batch batch(*state_.services.callbacks);
     state_.proposals.Applied(outcomes_, has_change ? runtime_->membership() : Membership());
   }
-  const auto removes_itself = [this](const AppliedEntry& entry) {
-    return RemovesItself(entry, state_.ref.replica);
-  };
-  if (std::ranges::any_of(outcomes_, removes_itself)) state_.inbox.AddEvent(RemovedItself{});
+  if (has_change) TellIfRemoved();
   if (!outcomes_.empty()) {
     applied_.store(outcomes_.back().index.value(), std::memory_order_release);
   }
+  outcomes_.clear();
+  if (outcomes_.capacity() > kKeptOutcomes) outcomes_.shrink_to_fit();
   if (!done) {
     state_.End(Life::kFailed, done.error());
     return;
@@ -262,6 +275,7 @@ void Applier::TellRaft(std::span<const AppliedEntry> applied) {
     const Membership members = runtime_->membership();
     if (accepted) {
       state_.addresses.SetMembers(members);
+      if (const auto wrong = WrongRole(state_, members)) state_.End(Life::kFailed, *wrong);
       // The founding members' own entries are no news.
       if (entry.change && !entry.change->initialize) {
         state_.services.logger.For("rsm").Info(logging::Name(state_.ref) + " membership changed, " +
@@ -274,6 +288,11 @@ void Applier::TellRaft(std::span<const AppliedEntry> applied) {
     }
     state_.inbox.AddEvent(ChangeApplied{entry.index, accepted, members});
   }
+}
+
+void Applier::TellIfRemoved() {
+  if (!runtime_->membership().removed.contains(state_.ref.replica)) return;
+  state_.inbox.AddEvent(RemovedItself{});
 }
 
 Result<std::any> Applier::Lookup(const std::any& query) {

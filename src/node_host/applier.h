@@ -101,6 +101,8 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
   void Snapshot(const SnapshotTask& task);
   Result<raft::SnapshotRecord> Save();
   void TellRaft(std::span<const state_machine::AppliedEntry> applied);
+  /// Also of a removal that a snapshot tells of.
+  void TellIfRemoved();
   void AnswerReadyReads();
   void Answer(std::span<PendingRead> reads);
   void SnapshotIfDue();
@@ -112,7 +114,9 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
   std::atomic<std::uint64_t> applied_{0};
   std::stop_source stop_;
   /// Only for whoever is at work:
+  /// Of the batch that is being applied; its memory is used again, but for that of large batches.
   std::vector<state_machine::AppliedEntry> outcomes_;
+  static constexpr std::size_t kKeptOutcomes = 1024;
   Index last_snapshot_;
   /// Up to where one was taken or tried to be.
   Index last_attempt_;

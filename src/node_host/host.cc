@@ -266,10 +266,8 @@ Result<void> Host::StartReplica(const StartOptions& options, const StateMachineF
   const auto start_lock = LockData(config.shard_id);
   if (!start_lock) return std::unexpected(start_lock.error());
   ReplicaStarter starter(*parts_.stores.log, *parts_.stores.snapshots, config_.raft_address);
-  Result<ReplicaStart> start = starter.Prepare(options, config);
-  if (!start) return std::unexpected(start.error());
-  start->seed = parts_.seed ^ (config.shard_id.value() * 0x9e3779b97f4a7c15u) ^
-                (config.replica_id.value() << 32);
+  const Result<ReplicaStarter::Checked> checked = starter.Check(options, config);
+  if (!checked) return std::unexpected(checked.error());
   const ReplicaRef ref{config.shard_id, config.replica_id};
   std::unique_ptr<StateMachine> machine;
   if (config.role != ReplicaRole::kWitness) {
@@ -286,6 +284,13 @@ Result<void> Host::StartReplica(const StartOptions& options, const StateMachineF
       return drumbeat::Fail(ErrorCode::kInvalidArgument, "the factory made no state machine");
     }
   }
+  Result<ReplicaStart> start = starter.Prepare(*checked);
+  if (!start) {
+    if (start.error().code == ErrorCode::kWriteFailed) Fail(start.error());
+    return std::unexpected(start.error());
+  }
+  start->seed = parts_.seed ^ (config.shard_id.value() * 0x9e3779b97f4a7c15u) ^
+                (config.replica_id.value() << 32);
   auto runtime = state_machine::Runtime::Make(
       {.replica = ref,
        .change_order =
@@ -367,6 +372,14 @@ Result<Host::ReplicaPtr> Host::Serving(ShardId shard) const {
   if (replica == nullptr) return drumbeat::Fail(ErrorCode::kShardNotFound);
   if (const std::optional<Error> refusal = replica->state().Refusal()) {
     return std::unexpected(*refusal);
+  }
+  return replica;
+}
+
+Result<Host::ReplicaPtr> Host::ServingClients(ShardId shard) const {
+  Result<ReplicaPtr> replica = Serving(shard);
+  if (replica && (*replica)->state().config.role == ReplicaRole::kWitness) {
+    return drumbeat::Fail(ErrorCode::kNotSupported, "a witness only votes: ask another member");
   }
   return replica;
 }

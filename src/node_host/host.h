@@ -123,6 +123,8 @@ class Host : private transport::TransportHandler {
   ReplicaPtr Find(ShardId shard) const;
   /// The replica, if it can serve a request now.
   Result<ReplicaPtr> Serving(ShardId shard) const;
+  /// As Serving(); kNotSupported for a witness, which has no state and forwards nothing.
+  Result<ReplicaPtr> ServingClients(ShardId shard) const;
   /// Whether the host is neither closing nor failed; under mutex_.
   Result<void> MayStart() const;
   /// start_mutex_, if nothing of the shard runs here and its data may be used.

@@ -63,7 +63,7 @@ Result<void> MayLead(ReplicaId target, const Membership& members) {
 template <class T>
 void Host::ProposeFor(internal::Completion<T> completion, ShardId shard, raft::Entry entry,
                       std::uint64_t deadline_tick) {
-  const Result<ReplicaPtr> replica = Serving(shard);
+  const Result<ReplicaPtr> replica = ServingClients(shard);
   if (!replica) return completion.Complete(std::unexpected(replica.error()));
   ReplicaState& state = (*replica)->state();
   PendingProposals::AnyCompletion any(std::move(completion));
@@ -94,13 +94,9 @@ Request<ApplyResult> Host::Propose(ShardId shard, const Session& session, std::s
     return Answer::Completed(
         drumbeat::Fail(ErrorCode::kInvalidSession, "the session belongs to another shard"));
   }
-  const Result<ReplicaPtr> replica = Serving(shard);
+  const Result<ReplicaPtr> replica = ServingClients(shard);
   if (!replica) return Answer::Completed(std::unexpected(replica.error()));
   const ReplicaConfig& config = (*replica)->state().config;
-  if (config.role == ReplicaRole::kWitness) {
-    return Answer::Completed(
-        drumbeat::Fail(ErrorCode::kNotSupported, "a witness proposes nothing"));
-  }
   if (command.size() > config.max_entry_bytes) {
     return Answer::Completed(drumbeat::Fail(ErrorCode::kPayloadTooLarge,
                                             "a command of " + std::to_string(command.size()) +
@@ -135,12 +131,9 @@ Request<void> Host::CloseSession(const Session& session, std::chrono::millisecon
 }
 
 void Host::AddRead(ShardId shard, PendingRead read) {
-  const Result<ReplicaPtr> replica = Serving(shard);
+  const Result<ReplicaPtr> replica = ServingClients(shard);
   if (!replica) return read.Fail(replica.error());
   ReplicaState& state = (*replica)->state();
-  if (state.config.role == ReplicaRole::kWitness) {
-    return read.Fail({ErrorCode::kNotSupported, "a witness cannot be read"});
-  }
   if (const Result<void> added = state.reads.Add(read); !added) return read.Fail(added.error());
   (*replica)->Notify();
 }
@@ -167,7 +160,7 @@ Request<Membership> Host::GetShardMembership(ShardId shard, std::chrono::millise
 }
 
 Result<std::any> Host::StaleRead(ShardId shard, const std::any& query) {
-  const Result<ReplicaPtr> replica = Serving(shard);
+  const Result<ReplicaPtr> replica = ServingClients(shard);
   if (!replica) return std::unexpected(replica.error());
   const Inside here(*this);
   return (*replica)->applier().Lookup(query);
@@ -195,7 +188,7 @@ Error Host::NothingAsked(ShardId shard, const Error& error) const {
 Request<Membership> Host::RequestChange(ShardId shard, raft::ConfigChange change,
                                         std::chrono::milliseconds timeout) {
   using Answer = Request<Membership>;
-  const Result<ReplicaPtr> replica = Serving(shard);
+  const Result<ReplicaPtr> replica = ServingClients(shard);
   if (!replica) return Answer::Completed(std::unexpected(replica.error()));
   const ReplicaConfig& config = (*replica)->state().config;
   if (const Result<void> fit = Prepare(change, config); !fit) {
@@ -230,11 +223,8 @@ Request<Membership> Host::RequestChange(ShardId shard, raft::ConfigChange change
 Request<Index> Host::RequestSnapshot(ShardId shard, const SnapshotOptions& options,
                                      std::chrono::milliseconds timeout) {
   using Answer = Request<Index>;
-  const Result<ReplicaPtr> replica = Serving(shard);
+  const Result<ReplicaPtr> replica = ServingClients(shard);
   if (!replica) return Answer::Completed(std::unexpected(replica.error()));
-  if ((*replica)->state().config.role == ReplicaRole::kWitness) {
-    return Answer::Completed(drumbeat::Fail(ErrorCode::kNotSupported, "a witness has no state"));
-  }
   internal::Completion<Index> completion(services_->callbacks);
   Answer request = completion.request();
   const Result<std::uint64_t> begun =
@@ -269,7 +259,7 @@ void Host::StartTransfer(Replica& replica, ReplicaId target, std::uint64_t deadl
 Request<LeaderInfo> Host::RequestLeaderTransfer(ShardId shard, ReplicaId target,
                                                 std::chrono::milliseconds timeout) {
   using Answer = Request<LeaderInfo>;
-  const Result<ReplicaPtr> replica = Serving(shard);
+  const Result<ReplicaPtr> replica = ServingClients(shard);
   if (!replica) return Answer::Completed(std::unexpected(replica.error()));
   const ReplicaId leader = (*replica)->state().leader().leader;
   if (leader && !target && leader != (*replica)->state().ref.replica) {
@@ -296,7 +286,7 @@ Request<LeaderInfo> Host::RequestLeaderTransfer(ShardId shard, ReplicaId target,
                 if (const Result<void> allowed = MayLead(target, *members); !allowed) {
                   return completion.Complete(std::unexpected(allowed.error()));
                 }
-                const Result<ReplicaPtr> serving = Serving(shard);
+                const Result<ReplicaPtr> serving = ServingClients(shard);
                 if (!serving) return completion.Complete(std::unexpected(serving.error()));
                 StartTransfer(**serving, target, deadline_tick, std::move(completion));
               });

@@ -4,7 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "codec/records.h"
 #include "transport/address.h"
 
 namespace drumbeat::node_host {
@@ -52,23 +51,28 @@ ReplicaStarter::ReplicaStarter(storage::LogStore& log_store, storage::SnapshotSt
       snapshot_store_(snapshot_store),
       raft_address_(std::move(raft_address)) {}
 
-Result<ReplicaStart> ReplicaStarter::Prepare(const StartOptions& options,
-                                             const ReplicaConfig& config) {
+Result<ReplicaStarter::Checked> ReplicaStarter::Check(const StartOptions& options,
+                                                      const ReplicaConfig& config) {
   const ReplicaRef replica{config.shard_id, config.replica_id};
   Result<MemberMap> members = CheckMembers(options, config);
   if (!members) return std::unexpected(members.error());
   if (Result<void> good = CheckFolder(replica); !good) return std::unexpected(good.error());
-  Result<MemberMap> founders = CheckBootstrap(replica, *members, options.join);
-  if (!founders) return std::unexpected(founders.error());
-  Result<ReplicaStart> start = Reconcile(replica);
-  if (!start || founders->empty()) return start;
+  return CheckBootstrap(replica, *members, options.join);
+}
+
+Result<ReplicaStart> ReplicaStarter::Prepare(const Checked& checked) {
+  if (checked.first) {
+    const Result<void> saved = log_store_.SaveBootstrap(checked.replica, *checked.first);
+    if (!saved) return std::unexpected(saved.error());
+  }
+  Result<ReplicaStart> start = Reconcile(checked.replica);
+  if (!start || checked.founders.empty()) return start;
   const bool fresh = start->snapshot.index == Index(0) && start->log.last == Index(0) &&
                      start->log.hard_state == raft::HardState();
   if (!fresh) return start;
-  if (Result<void> written = WriteFoundingEntries(replica, *founders); !written) {
-    return std::unexpected(written.error());
-  }
-  return Reconcile(replica);
+  const Result<void> written = WriteFoundingEntries(checked.replica, checked.founders);
+  if (!written) return std::unexpected(written.error());
+  return Reconcile(checked.replica);
 }
 
 Result<MemberMap> ReplicaStarter::CheckMembers(const StartOptions& options,
@@ -126,8 +130,9 @@ Result<void> ReplicaStarter::CheckFolder(const ReplicaRef& replica) {
   return {};
 }
 
-Result<MemberMap> ReplicaStarter::CheckBootstrap(const ReplicaRef& replica,
-                                                 const MemberMap& members, bool join) {
+Result<ReplicaStarter::Checked> ReplicaStarter::CheckBootstrap(const ReplicaRef& replica,
+                                                               const MemberMap& members,
+                                                               bool join) {
   Result<std::optional<codec::Bootstrap>> recorded = log_store_.LoadBootstrap(replica);
   if (!recorded) return std::unexpected(recorded.error());
   if (!*recorded) {
@@ -138,10 +143,7 @@ Result<MemberMap> ReplicaStarter::CheckBootstrap(const ReplicaRef& replica,
     codec::Bootstrap record;
     record.addresses = members;
     record.join = join;
-    if (Result<void> saved = log_store_.SaveBootstrap(replica, record); !saved) {
-      return std::unexpected(saved.error());
-    }
-    return members;
+    return Checked{.replica = replica, .founders = members, .first = std::move(record)};
   }
   const codec::Bootstrap& first = **recorded;
   if (first.join && !members.empty()) {
@@ -156,7 +158,7 @@ Result<MemberMap> ReplicaStarter::CheckBootstrap(const ReplicaRef& replica,
     return Mismatch("shard settings are invalid: " + Words(replica) +
                     " was first started with other initial members");
   }
-  return first.addresses;
+  return Checked{.replica = replica, .founders = first.addresses, .first = {}};
 }
 
 Result<void> ReplicaStarter::WriteFoundingEntries(const ReplicaRef& replica,

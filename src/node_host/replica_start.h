@@ -8,6 +8,7 @@
 #include "drumbeat/error.h"
 #include "drumbeat/node_host.h"
 
+#include "codec/records.h"
 #include "node_host/replica_raft.h"
 #include "storage/log_store.h"
 #include "storage/snapshot_store.h"
@@ -22,16 +23,27 @@ raft::Options RaftOptions(const ReplicaConfig& config, std::uint64_t seed);
 /// Errors: see NodeHost::StartReplica.
 class ReplicaStarter {
  public:
+  /// A start that may go on.
+  struct Checked {
+    ReplicaRef replica;
+    /// The founding members, none for a joining replica.
+    MemberMap founders;
+    /// To be recorded: it never started here.
+    std::optional<codec::Bootstrap> first;
+  };
+
   ReplicaStarter(storage::LogStore& log_store, storage::SnapshotStore& snapshot_store,
                  std::string raft_address);
 
-  Result<ReplicaStart> Prepare(const StartOptions& options, const ReplicaConfig& config);
+  /// Writes nothing.
+  Result<Checked> Check(const StartOptions& options, const ReplicaConfig& config);
+  /// From here on the folder is bound to it.
+  Result<ReplicaStart> Prepare(const Checked& checked);
 
  private:
   Result<MemberMap> CheckMembers(const StartOptions& options, const ReplicaConfig& config) const;
   Result<void> CheckFolder(const ReplicaRef& replica);
-  /// The founding members, none for a joining replica.
-  Result<MemberMap> CheckBootstrap(const ReplicaRef& replica, const MemberMap& members, bool join);
+  Result<Checked> CheckBootstrap(const ReplicaRef& replica, const MemberMap& members, bool join);
   Result<void> WriteFoundingEntries(const ReplicaRef& replica, const MemberMap& members);
   /// Makes log and snapshot fit together: a snapshot that the log knows nothing of, because the
   /// process ended between the two writes, starts the log anew.

@@ -81,7 +81,9 @@ void ReplicaHost::Start() {
   stores_ = std::make_unique<storage::Stores>(std::move(*opened));
   receiver_ = std::make_unique<node_host::SnapshotReceiver>(*stores_->snapshots, 1, 4);
   node_host::ReplicaStarter starter(*stores_->log, *stores_->snapshots, "a:1");
-  const auto start = starter.Prepare(options_, config_);
+  const auto checked = starter.Check(options_, config_);
+  if (!checked) return Fail("the replica may start again: " + checked.error().message);
+  const auto start = starter.Prepare(*checked);
   if (!start) return Fail("the replica starts again: " + start.error().message);
   log_ = std::make_unique<node_host::ReplicaLog>(*stores_->log, kRef, start->log, start->snapshot);
   runtime_ = state_machine::Runtime::Make(

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node_host/applier.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <future>
 #include <memory>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include <gtest/gtest.h>
 
+#include "base/resident_memory.h"
+#include "codec/records.h"
 #include "local_hosts.h"
 
 namespace drumbeat::node_host {
@@ -27,19 +35,44 @@ class Held : public Runnable {
 /// A replica's applier without the replica, and pools of one worker each.
 class ApplierTest : public testing::Test {
  protected:
-  ApplierTest() {
-    ReplicaConfig config;
-    config.shard_id = ShardId(1);
-    config.replica_id = ReplicaId(1);
-    applier_ = std::make_shared<Applier>(
-        std::make_shared<ReplicaState>(services_, config, 1, 1u << 20),
-        state_machine::Runtime::Make({.replica = {ShardId(1), ReplicaId(1)}},
-                                     std::make_unique<TextMachine>()),
-        [] {});
-  }
+  static constexpr ReplicaRef kRef{ShardId(1), ReplicaId(1)};
+
+  ApplierTest() { Begin(); }
   ~ApplierTest() override {
     apply_pool_.Stop();
     snapshot_pool_.Stop();
+  }
+
+  /// A replica that starts anew.
+  void Begin() {
+    ReplicaConfig config;
+    config.shard_id = kRef.shard;
+    config.replica_id = kRef.replica;
+    state_ = std::make_shared<ReplicaState>(services_, config, 1, 1u << 20);
+    applier_ = std::make_shared<Applier>(
+        state_, state_machine::Runtime::Make({.replica = kRef}, std::make_unique<TextMachine>()),
+        [] {});
+  }
+  /// Applies what makes replicas 1 and 2 members; the last index.
+  Index Found() {
+    std::vector<raft::Entry> entries =
+        codec::BootstrapEntries({{ReplicaId(1), "a:1"}, {ReplicaId(2), "b:1"}});
+    const Index last = entries.back().index;
+    applier_->Apply(std::move(entries));
+    return last;
+  }
+  bool Applies(Index index) {
+    return Eventually([&] { return applier_->applied() == index; });
+  }
+  /// Whether the Raft is told that this replica was removed.
+  bool TellsOfRemoval() {
+    return Eventually([&] {
+      Inbox::Contents contents;
+      state_->inbox.Take(contents);
+      return std::ranges::any_of(contents.events, [](const ReplicaEvent& event) {
+        return std::holds_alternative<RemovedItself>(event);
+      });
+    });
   }
 
   /// The pool's worker is held up once it gets there.
@@ -71,8 +104,59 @@ class ApplierTest : public testing::Test {
                            .logger = logger_,
                            .now_tick = now_tick_,
                            .fail_host = [](const Error&) {}};
+  std::shared_ptr<ReplicaState> state_;
   std::shared_ptr<Applier> applier_;
 };
+
+// It is taken in the moment before the Raft hears of the removal, and nothing behind it is applied
+// again.
+TEST_F(ApplierTest, ASnapshotBehindItsOwnRemovalTellsOfIt) {
+  const Index founded = Found();
+  raft::Entry removal;
+  removal.term = Term(2);
+  removal.index = founded + 1;
+  removal.type = raft::EntryType::kConfigChange;
+  removal.command = base::Bytes::Copy(codec::EncodeConfigChange(
+      {.type = raft::ConfigChangeType::kRemove, .replica = kRef.replica, .address = ""}));
+  applier_->Apply({removal});
+  EXPECT_TRUE(TellsOfRemoval());
+  internal::Completion<Index> completion(services_.callbacks);
+  Request<Index> taken = completion.request();
+  const auto begun = state_->BeginSnapshot(completion, 1000);
+  ASSERT_TRUE(begun.has_value());
+  applier_->TakeSnapshot({}, *begun);
+  ASSERT_EQ(taken.Get().value(), removal.index);
+  const auto newest = stores_.snapshots->Newest(kRef);
+  ASSERT_TRUE(newest.has_value() && newest->has_value());
+
+  Begin();
+  applier_->Load(**newest);
+  EXPECT_TRUE(TellsOfRemoval());
+  Begin();
+  Found();
+  applier_->Restore(**newest);
+  EXPECT_TRUE(TellsOfRemoval());
+}
+
+// A replica catches up by batches of hundreds of thousands of entries.
+TEST_F(ApplierTest, ALargeBatchLeavesNoMemoryBehind) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers keep freed memory";
+#endif
+  constexpr std::uint64_t kCommands = 400'000;
+  const std::uint64_t founded = Found().value();
+  ASSERT_TRUE(Applies(Index(founded)));
+  const std::size_t before = base::ResidentBytes();
+  std::vector<raft::Entry> entries(kCommands);
+  for (std::uint64_t i = 0; i < kCommands; ++i) {
+    entries[i].term = Term(2);
+    entries[i].index = Index(founded + 1 + i);
+  }
+  applier_->Apply(std::move(entries));
+  ASSERT_TRUE(Applies(Index(founded + kCommands)));
+  EXPECT_TRUE(Eventually([&] { return base::ResidentBytes() < before + (24u << 20); }))
+      << base::ResidentBytes() - before;
+}
 
 // Others' snapshots, which stand in line behind it, may take long.
 TEST_F(ApplierTest, WhatComesAfterLoadingDoesNotStandInLineForSnapshots) {

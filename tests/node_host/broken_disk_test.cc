@@ -30,5 +30,22 @@ TEST_F(BrokenDiskTest, ACutThatFailsEndsTheHostWithTheDisksError) {
   EXPECT_EQ(said, ErrorCode::kHostFailed);
 }
 
+TEST_F(BrokenDiskTest, AStartThatCannotBeRecordedEndsTheHost) {
+  ASSERT_NE(LeaderSeenBy(1), 0U);
+  disks_[1].Break();
+  ReplicaConfig config;
+  config.shard_id = ShardId(2);
+  config.replica_id = ReplicaId(1);
+  StartOptions options;
+  options.initial_members[ReplicaId(1)] = Address(1);
+  const auto started = hosts_[1]->StartReplica(
+      options, [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, config);
+  ASSERT_FALSE(started.has_value());
+  EXPECT_EQ(started.error().code, ErrorCode::kWriteFailed) << started.error().text();
+  const auto leader = hosts_[1]->GetLeader(kShard);
+  ASSERT_FALSE(leader.has_value()) << "the host writes nothing any more";
+  EXPECT_EQ(leader.error().code, ErrorCode::kHostFailed);
+}
+
 }  // namespace
 }  // namespace drumbeat::node_host

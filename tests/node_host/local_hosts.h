@@ -71,6 +71,11 @@ class StallingDisk {
     const std::lock_guard lock(mutex_);
     breaks_ = true;
   }
+  /// From now on every write fails.
+  void Break() {
+    const std::lock_guard lock(mutex_);
+    broken_ = true;
+  }
   void Stall(bool stalled) {
     {
       const std::lock_guard lock(mutex_);

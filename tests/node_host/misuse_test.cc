@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atomic>
 #include <limits>
+#include <memory>
 #include <string>
+#include <sys/stat.h>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "test_cluster.h"
 
@@ -37,7 +41,6 @@ void ExpectAll(NodeHost& host, ShardId shard, ErrorCode code) {
   EXPECT_EQ(CodeOf(host.RequestDeleteReplica(shard, ReplicaId(9), kTimeout)), code);
   EXPECT_EQ(CodeOf(host.RequestSnapshot(shard, {}, kTimeout)), code);
   EXPECT_EQ(CodeOf(host.RequestLeaderTransfer(shard, ReplicaId(9), kTimeout)), code);
-  EXPECT_EQ(CodeOf(host.GetLeader(shard)), code);
 }
 
 //
@@ -46,6 +49,7 @@ TEST(MisuseTest, EveryCallSaysWhatIsWrong) {
   cluster.Serve(1);
   NodeHost& host = cluster.At(1);
   ExpectAll(host, kNowhere, ErrorCode::kShardNotFound);
+  EXPECT_EQ(CodeOf(host.GetLeader(kNowhere)), ErrorCode::kShardNotFound);
   EXPECT_EQ(CodeOf(host.Propose(kShard, Session::NoOp(kNowhere), "x", kTimeout)),
             ErrorCode::kInvalidSession);
   EXPECT_EQ(CodeOf(host.CloseSession(Session::NoOp(kShard), kTimeout)), ErrorCode::kInvalidSession);
@@ -55,6 +59,82 @@ TEST(MisuseTest, EveryCallSaysWhatIsWrong) {
   host.Close(milliseconds(0));
   host.Close(milliseconds(0));
   ExpectAll(host, kShard, ErrorCode::kClosed);
+  EXPECT_EQ(CodeOf(host.GetLeader(kShard)), ErrorCode::kClosed);
+}
+
+/// Two voters, and a third replica that was added as a witness.
+class WitnessRoleTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    cluster_.Serve(2);
+    auto added =
+        cluster_.At(1).RequestAddWitness(kShard, ReplicaId(3), cluster_.Host(3).address, kTimeout);
+    ASSERT_TRUE(added.Get().has_value());
+    cluster_.Host(3).listener = failures_;
+    cluster_.Stop(3);
+    cluster_.Open(3);
+  }
+  Result<void> Start(std::uint64_t id, ReplicaRole role, bool join) {
+    ReplicaConfig config = cluster_.Config(id);
+    config.role = role;
+    return cluster_.Start(id, join, config);
+  }
+  bool Leads(std::uint64_t id) {
+    return Eventually([&] { return cluster_.At(id).GetLeader(kShard).has_value(); });
+  }
+
+  struct Failures : EventListener {
+    void ReplicaFailed(const ReplicaRef&, const Error& error) override { failed = error.code; }
+    std::atomic<ErrorCode> failed = ErrorCode::kTimeout;
+  };
+  std::shared_ptr<Failures> failures_ = std::make_shared<Failures>();
+  TestCluster cluster_{3};
+};
+
+TEST_F(WitnessRoleTest, AWitnessServesNoClients) {
+  const auto session = cluster_.At(1).OpenSession(kShard, kTimeout).Get();
+  ASSERT_TRUE(session.has_value());
+  ASSERT_TRUE(Start(3, ReplicaRole::kWitness, true).has_value());
+  ASSERT_TRUE(Leads(3));
+  ExpectAll(cluster_.At(3), kShard, ErrorCode::kNotSupported);
+  EXPECT_EQ(CodeOf(cluster_.At(3).CloseSession(*session, kTimeout)), ErrorCode::kNotSupported);
+}
+
+// It would show an empty state, as it was sent no commands.
+TEST_F(WitnessRoleTest, AWitnessThatIsStartedAsAVoterFailsAndMayComeBack) {
+  ASSERT_TRUE(Start(3, ReplicaRole::kVoter, true).has_value());
+  EXPECT_TRUE(Eventually([&] { return failures_->failed == ErrorCode::kBootstrapMismatch; }));
+  const auto shown = cluster_.At(3).StaleRead(kShard, {});
+  EXPECT_EQ(CodeOf(shown), ErrorCode::kReplicaFailed);
+  EXPECT_NE(shown.error().text().find("replica 3 is a witness of its shard"), std::string::npos)
+      << shown.error().text();
+  ASSERT_TRUE(cluster_.At(3).StopShard(kShard).Get().has_value());
+  ASSERT_TRUE(Start(3, ReplicaRole::kWitness, true).has_value());
+  EXPECT_TRUE(Leads(3));
+}
+
+TEST_F(WitnessRoleTest, AVoterThatIsStartedAsAWitnessFailsAndMayComeBack) {
+  ASSERT_TRUE(cluster_.WaitForText(2, "a"));
+  for (const bool from_snapshot : {false, true}) {
+    if (from_snapshot) {
+      ASSERT_TRUE(cluster_.At(2).RequestSnapshot(kShard, {}, kTimeout).Get().has_value());
+    }
+    ASSERT_TRUE(cluster_.At(2).StopShard(kShard).Get().has_value());
+    ReplicaConfig config = cluster_.Config(2);
+    config.role = ReplicaRole::kWitness;
+    const StartOptions again;
+    const auto text = [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); };
+    ASSERT_TRUE(cluster_.At(2).StartReplica(again, text, config).has_value());
+    ErrorCode said{};
+    EXPECT_TRUE(Eventually([&] {
+      const auto leader = cluster_.At(2).GetLeader(kShard);
+      if (!leader) said = leader.error().code;
+      return said == ErrorCode::kReplicaFailed;
+    })) << ErrorCodeName(said);
+    ASSERT_TRUE(cluster_.At(2).StopShard(kShard).Get().has_value());
+    ASSERT_TRUE(cluster_.Start(2).has_value());
+    EXPECT_TRUE(cluster_.WaitForText(2, "a"));
+  }
 }
 
 TEST(MisuseTest, SettingsOutOfTheirBoundsAreNamed) {
@@ -79,6 +159,39 @@ TEST(MisuseTest, SettingsOutOfTheirBoundsAreNamed) {
   joins.join = true;
   EXPECT_EQ(CodeOf(cluster.At(1).StartReplica(joins, none, cluster.Config(1))), bad);
   EXPECT_EQ(CodeOf(cluster.At(1).StartReplica(joins, nullptr, cluster.Config(1))), bad);
+  // None of these has bound the folder to a way to start.
+  cluster.Serve(1);
+}
+
+// Who handed it in may close it, or try again with it.
+TEST(MisuseTest, ASocketIsTakenOverByAHostThatOpensOnly) {
+  TestCluster cluster(1);
+  const int descriptor = ::dup(cluster.Host(1).listen_fd);
+  struct stat handed_in{};
+  ASSERT_EQ(::fstat(descriptor, &handed_in), 0);
+  const auto is_open = [&] {
+    struct stat now{};
+    return ::fstat(descriptor, &now) == 0 && now.st_ino == handed_in.st_ino;
+  };
+  NodeHostConfig config = cluster.At(1).config();
+  config.listen_fd = descriptor;
+  EXPECT_EQ(CodeOf(NodeHost::Open(config)), ErrorCode::kLocked);
+  cluster.Stop(1);
+  config.tick = milliseconds(0);
+  EXPECT_EQ(CodeOf(NodeHost::Open(config)), ErrorCode::kInvalidArgument);
+  config.tick = milliseconds(10);
+  config.transport.max_frame_bytes = 64u << 20;
+  EXPECT_EQ(CodeOf(NodeHost::Open(config)), ErrorCode::kInvalidArgument);
+  config.transport = {};
+  config.tls = TlsConfig{.ca_file = "none", .certificate_file = "none", .key_file = "none"};
+  EXPECT_FALSE(NodeHost::Open(config).has_value());
+  config.tls = {};
+  config.data_dir = "/proc/no/folder";
+  EXPECT_EQ(CodeOf(NodeHost::Open(config)), ErrorCode::kStorage);
+  EXPECT_TRUE(is_open());
+  config.data_dir = cluster.Host(1).folder;
+  EXPECT_TRUE(NodeHost::Open(config).has_value());
+  EXPECT_FALSE(is_open());
 }
 
 // Such a member would end every Dragonboat process of the shard.
