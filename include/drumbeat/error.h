@@ -25,7 +25,7 @@ enum class ErrorCode : std::uint8_t {
                      ///< it.
   kInvalidAddress,   ///< Not a `host:port` address that this shard accepts.
   kInvalidSession,   ///< The session belongs to another shard or cannot be used for this call.
-  kPayloadTooLarge,  ///< The command exceeds the limit that the text names.
+  kPayloadTooLarge,  ///< A command, or a snapshot's part, exceeds the limit that the text names.
   kNotSupported,     ///< Not possible for this role (a witness) or kind of state machine.
   kNotFound,         ///< What was asked for (a snapshot, an entry, a record) is not there.
   // -- Did not happen: the state of host or shard ------------------------------------------------

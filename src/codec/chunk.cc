@@ -82,7 +82,11 @@ Result<Chunk> DecodeChunk(const base::Bytes& payload) {
       case 8: chunk.index = Index(fields.Varint()); break;
       case 9: chunk.term = Term(fields.Varint()); break;
       case 10: {
-        Result<Membership> members = DecodeMembership(fields.Bytes());
+        const std::string_view record = fields.Bytes();
+        if (record.size() > kMaxMembershipBytes) {
+          return Fail(ErrorCode::kInvalidArgument, "a snapshot chunk's membership is too long");
+        }
+        Result<Membership> members = DecodeMembership(record);
         if (!members) return std::unexpected(members.error());
         chunk.membership = std::move(*members);
         break;

@@ -23,11 +23,7 @@ void AppendMap(std::string& out, std::uint32_t number, const MemberMap& members)
   }
 }
 
-/// More than any shard ever had, removed ones included; a bound on what a record may grow to.
-constexpr std::size_t kMaxMembers = 1u << 16;
-
 bool ReadPair(std::string_view bytes, MemberMap& members) {
-  if (members.size() >= kMaxMembers) return false;
   FieldReader fields(bytes);
   std::uint64_t replica = 0;
   std::string address;
@@ -40,7 +36,6 @@ bool ReadPair(std::string_view bytes, MemberMap& members) {
 }
 
 bool ReadRemoved(std::string_view bytes, std::set<ReplicaId>& removed) {
-  if (removed.size() >= kMaxMembers) return false;
   FieldReader fields(bytes);
   std::uint64_t replica = 0;
   bool is_removed = false;

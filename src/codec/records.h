@@ -11,12 +11,17 @@
 #include "raft/membership.h"
 
 // Dragonboat's protobuf records (wire.md 2.2), byte for byte. Decoders take missing and unknown
-// fields as Dragonboat does and refuse maps of more than 65,536 members.
+// fields as Dragonboat does. A member takes 6 bytes at least, and some 80 in memory.
 namespace drumbeat::codec {
 
 std::string EncodeConfigChange(const raft::ConfigChange& change);
 /// Refuses unknown change types.
 Result<raft::ConfigChange> DecodeConfigChange(std::string_view bytes);
+
+/// The longest membership that is taken from another host, as its members take more memory than
+/// bytes: some 280,000 removed replicas with ids of any size. No rule keeps a shard from more, so
+/// beyond it no snapshot is taken.
+constexpr std::size_t kMaxMembershipBytes = 4u << 20;
 
 std::string EncodeMembership(const Membership& members);
 Result<Membership> DecodeMembership(std::string_view bytes);

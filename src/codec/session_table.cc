@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <limits>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "base/byte_coding.h"
@@ -11,12 +13,16 @@
 namespace drumbeat::codec {
 namespace {
 
-/// All sessions' JSON together. A history holds results that a state machine returned.
-constexpr std::uint64_t kMaxTableBytes = std::uint64_t{1} << 30;
 constexpr std::uint64_t kMaxCapacity = 1u << 24;
 
 std::unexpected<Error> Damaged(const char* what) {
   return Fail(ErrorCode::kDamaged, std::string("damaged session table: ") + what);
+}
+
+std::unexpected<Error> TooLarge(std::uint64_t max_bytes) {
+  return Fail(ErrorCode::kPayloadTooLarge, "the results that client sessions keep exceed the " +
+                                               std::to_string(max_bytes) +
+                                               " bytes that a snapshot may hold of them");
 }
 
 /// Grows only with what was really read.
@@ -62,18 +68,39 @@ bool HasOneTwice(const std::vector<StoredSession>& sessions) {
 }  // namespace
 
 std::string EncodeSessions(const StoredSessions& sessions) {
-  std::string out;
-  base::AppendLittle(out, sessions.capacity);
-  base::AppendLittle(out, std::uint64_t{sessions.sessions.size()});
-  for (const StoredSession& session : sessions.sessions) {
-    const std::string json = EncodeSession(session);
-    base::AppendLittle(out, std::uint64_t{json.size()});
-    out += json;
-  }
-  return out;
+  class Text : public SnapshotWriter {
+   public:
+    Result<void> Write(std::string_view bytes) override {
+      text.append(bytes);
+      return {};
+    }
+    std::string text;
+  };
+  Text out;
+  (void)WriteSessions(out, sessions, std::numeric_limits<std::uint64_t>::max());
+  return std::move(out.text);
 }
 
-Result<StoredSessions> ReadSessions(SnapshotReader& reader) {
+Result<void> WriteSessions(SnapshotWriter& writer, const StoredSessions& sessions,
+                           std::uint64_t max_bytes) {
+  std::string piece;
+  base::AppendLittle(piece, sessions.capacity);
+  base::AppendLittle(piece, std::uint64_t{sessions.sessions.size()});
+  if (Result<void> head = writer.Write(piece); !head) return head;
+  std::uint64_t budget = max_bytes;
+  for (const StoredSession& session : sessions.sessions) {
+    const std::string json = EncodeSession(session);
+    if (json.size() > budget) return TooLarge(max_bytes);
+    budget -= json.size();
+    piece.clear();
+    base::AppendLittle(piece, std::uint64_t{json.size()});
+    if (Result<void> length = writer.Write(piece); !length) return length;
+    if (Result<void> text = writer.Write(json); !text) return text;
+  }
+  return {};
+}
+
+Result<StoredSessions> ReadSessions(SnapshotReader& reader, std::uint64_t max_bytes) {
   const Result<std::uint64_t> capacity = ReadNumber(reader);
   if (!capacity) return std::unexpected(capacity.error());
   const Result<std::uint64_t> count = ReadNumber(reader);
@@ -81,7 +108,7 @@ Result<StoredSessions> ReadSessions(SnapshotReader& reader) {
   if (*capacity == 0 || *capacity > kMaxCapacity) return Damaged("its capacity");
   if (*count > *capacity) return Damaged("more sessions than it may hold");
   StoredSessions table{.capacity = *capacity, .sessions = {}};
-  std::uint64_t budget = kMaxTableBytes;
+  std::uint64_t budget = max_bytes;
   for (std::uint64_t i = 0; i < *count; ++i) {
     Result<StoredSession> session = ReadSession(reader, budget);
     if (!session) return std::unexpected(session.error());

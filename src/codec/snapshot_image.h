@@ -41,11 +41,20 @@ struct StoredSessions {
   friend bool operator==(const StoredSessions&, const StoredSessions&) = default;
 };
 
+/// The JSON of all sessions of a table together: what is written must be what all can read. Far
+/// more than sessions keep; Dragonboat has no such bound.
+constexpr std::uint64_t kMaxSessionsBytes = std::uint64_t{16} << 30;
+
 std::string EncodeSessions(const StoredSessions& sessions);
+/// Writes the same, session by session, so that memory holds the text of one. kPayloadTooLarge,
+/// when part of it was written, for a table that ReadSessions with this `max_bytes` refuses.
+Result<void> WriteSessions(SnapshotWriter& writer, const StoredSessions& sessions,
+                           std::uint64_t max_bytes = kMaxSessionsBytes);
 /// Reads a table from the front of `reader`, no byte more. Refuses capacity 0, more sessions than
-/// the capacity, and anything that is not exactly such a table; memory grows with the bytes that
-/// were really read.
-Result<StoredSessions> ReadSessions(SnapshotReader& reader);
+/// the capacity, JSON of more than `max_bytes` in all, and anything that is not exactly such a
+/// table; memory grows with the bytes that were really read.
+Result<StoredSessions> ReadSessions(SnapshotReader& reader,
+                                    std::uint64_t max_bytes = kMaxSessionsBytes);
 
 // -- Image (wire.md 5.1 and 5.2) ------------------------------------------------------------------
 

@@ -259,6 +259,11 @@ Result<Runtime::Saved> ReplicaRuntime::Save(codec::ImageSink& sink, Compression 
   std::shared_lock lock(lock_);
   if (Result<void> usable = Usable(); !usable) return std::unexpected(usable.error());
   if (options_.witness) return Fail(ErrorCode::kNotSupported, "a witness has no state to save");
+  if (codec::EncodeMembership(membership_).size() > codec::kMaxMembershipBytes) {
+    return Fail(ErrorCode::kPayloadTooLarge, "the membership, removed replicas included, exceeds " +
+                                                 std::to_string(codec::kMaxMembershipBytes) +
+                                                 " bytes: no snapshot of it could be sent");
+  }
   const auto writer = codec::ImageWriter::Make(sink, compression, now_unix_ns);
   if (Result<void> saved = SaveInto(*writer, std::move(stop)); !saved) {
     return std::unexpected(saved.error());
@@ -272,8 +277,11 @@ Result<Runtime::Saved> ReplicaRuntime::Save(codec::ImageSink& sink, Compression 
 }
 
 Result<void> ReplicaRuntime::SaveInto(codec::ImageWriter& writer, std::stop_token stop) const {
-  const std::string table = codec::EncodeSessions(sessions_.Save());
-  if (Result<void> written = writer.Write(table); !written) return written;
+  if (Result<void> written =
+          codec::WriteSessions(writer, sessions_.Save(), options_.max_sessions_bytes);
+      !written) {
+    return written;
+  }
   if (Result<void> saved = machine_.Save(writer, std::move(stop)); !saved) return saved;
   return writer.Finish();
 }
@@ -312,7 +320,7 @@ Result<void> ReplicaRuntime::RecoverState(const raft::SnapshotRecord& record,
 }
 
 Result<SessionTable> ReplicaRuntime::LoadImage(SnapshotReader& image, std::stop_token stop) {
-  Result<codec::StoredSessions> stored = codec::ReadSessions(image);
+  Result<codec::StoredSessions> stored = codec::ReadSessions(image, options_.max_sessions_bytes);
   if (!stored) return std::unexpected(stored.error());
   Result<SessionTable> sessions = SessionTable::Load(std::move(*stored));
   if (!sessions) return sessions;

@@ -55,6 +55,8 @@ struct RuntimeOptions {
   bool witness = false;
   /// The largest decompressed command.
   std::size_t max_command_bytes = 64u << 20;
+  /// The largest session table of a snapshot, written or read.
+  std::uint64_t max_sessions_bytes = codec::kMaxSessionsBytes;
 };
 
 /// Runs one replica's state machine: applies entries in order, keeps the client sessions and the
@@ -92,8 +94,9 @@ class Runtime {
   virtual Result<std::any> Lookup(const std::any& query) const = 0;
 
   /// Writes an image of the present state. Blocks Apply until it returns. The record's image_bytes
-  /// is set. Errors: kAborted by the state machine, the sink's error, kNotSupported on a witness,
-  /// kTerminated after Close(): no snapshot, no harm; kReplicaFailed as above.
+  /// is set. Errors: kAborted by the state machine, the sink's error, kPayloadTooLarge for sessions
+  /// or members that no other replica would take, kNotSupported on a witness, kTerminated after
+  /// Close(): no snapshot, no harm; kReplicaFailed as above.
   struct Saved {
     raft::SnapshotRecord record;
     std::string header;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "codec/records.h"
 #include "vectors.h"
 
 namespace drumbeat::codec {
@@ -78,6 +79,19 @@ TEST(ChunkTest, DamagedChunksAreRefused) {
   for (const char* bad : {"0a00", "3a05", "5201", "52021203", "900101", "9a0100"}) {
     EXPECT_FALSE(DecodeChunk(Bytes(bad)).has_value()) << bad;
   }
+}
+
+TEST(ChunkTest, AMembershipOfMoreThanItsBytesIsRefused) {
+  Chunk chunk = FullChunk();
+  std::string& address = chunk.membership.voters[ReplicaId(1)];
+  address.assign(kMaxMembershipBytes, 'a');
+  address.resize(2 * kMaxMembershipBytes - EncodeMembership(chunk.membership).size());
+  ASSERT_EQ(EncodeMembership(chunk.membership).size(), kMaxMembershipBytes);
+  const auto longest = DecodeChunk(base::Bytes::Copy(EncodeChunk(chunk)));
+  ASSERT_TRUE(longest.has_value());
+  EXPECT_EQ(longest->membership, chunk.membership);
+  address += 'a';
+  EXPECT_FALSE(DecodeChunk(base::Bytes::Copy(EncodeChunk(chunk))).has_value());
 }
 
 TEST(ChunkTest, MissingFieldsAreZero) {

@@ -192,6 +192,34 @@ TEST(SessionTableTest, ALengthIsNotBelieved) {
   }
 }
 
+// Whatever is written can be read: both count the same.
+TEST(SessionTableTest, ItsTextsAreBounded) {
+  class Writer : public SnapshotWriter {
+   public:
+    Result<void> Write(std::string_view bytes) override {
+      text.append(bytes);
+      return {};
+    }
+    std::string text;
+  };
+  const StoredSessions table{
+      .capacity = 3,
+      .sessions = {FullSession(), {.client_id = 9, .responded_to = 0, .history = {}}}};
+  const std::string whole = EncodeSessions(table);
+  const std::uint64_t bytes = whole.size() - 4 * sizeof(std::uint64_t);
+  Writer enough;
+  EXPECT_TRUE(WriteSessions(enough, table, bytes).has_value());
+  EXPECT_EQ(enough.text, whole);
+  StringReader reader(whole);
+  EXPECT_EQ(ReadSessions(reader, bytes), table);
+  for (const std::uint64_t less : {bytes - 1, bytes / 2, std::uint64_t{0}}) {
+    Writer writer;
+    EXPECT_EQ(WriteSessions(writer, table, less).error().code, ErrorCode::kPayloadTooLarge);
+    StringReader again(whole);
+    EXPECT_EQ(ReadSessions(again, less).error().code, ErrorCode::kDamaged);
+  }
+}
+
 TEST(SessionTableTest, TheReadersErrorIsPassedOn) {
   class Failing : public SnapshotReader {
     Result<std::size_t> Read(std::span<char>) override {

@@ -182,8 +182,8 @@ MUTANTS = [
         "snapshot-without-sessions",
         "a snapshot does not hold the session table",
         edit("state_machine/runtime.cc",
-             "codec::EncodeSessions(sessions_.Save())",
-             "codec::EncodeSessions({})"),
+             "codec::WriteSessions(writer, sessions_.Save(), ",
+             "codec::WriteSessions(writer, {}, "),
         HOSTS, seeds=50, number=15,
     ),
     Mutant(

@@ -131,6 +131,36 @@ TEST(RuntimeSnapshotTest, AFailedSaveDoesNoHarm) {
   EXPECT_TRUE(replica.Apply(Command("x")));
 }
 
+// It would cut the log off behind a state that nobody can load.
+TEST(RuntimeSnapshotTest, SessionsThatNobodyWouldReadAreNotSaved) {
+  const RuntimeOptions options{.replica = {}, .max_sessions_bytes = 1000};
+  TestReplica replica(options);
+  ASSERT_TRUE(replica.Apply(Register(3)));
+  ASSERT_TRUE(replica.Apply(Command(std::string(900, 'x'), 3, 1)));
+  const Result<Snapshot> refused = SaveSnapshot(*replica.runtime);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::kPayloadTooLarge);
+  EXPECT_NE(refused.error().message.find("1000 bytes"), std::string::npos);
+  // The replica goes on, and what the client has seen is in the way no more.
+  ASSERT_TRUE(replica.Apply(Command("y", 3, 2, 1)));
+  const Result<Snapshot> snapshot = SaveSnapshot(*replica.runtime);
+  ASSERT_TRUE(snapshot) << snapshot.error().text();
+  TestReplica to(options);
+  ASSERT_TRUE(RecoverSnapshot(*to.runtime, *snapshot));
+  ExpectSame(replica, to);
+}
+
+TEST(RuntimeSnapshotTest, MembersThatNoHostWouldTakeAreNotSaved) {
+  TestReplica replica = Grown();
+  ASSERT_TRUE(replica.Apply(AddVoter(2, std::string(codec::kMaxMembershipBytes, 'a'))));
+  EXPECT_EQ(SaveSnapshot(*replica.runtime).error().code, ErrorCode::kPayloadTooLarge);
+  raft::ConfigChange change;
+  change.type = raft::ConfigChangeType::kRemove;
+  change.replica = ReplicaId(2);
+  ASSERT_TRUE(replica.Apply(Change(change)));
+  EXPECT_TRUE(SaveSnapshot(*replica.runtime));
+}
+
 TEST(RuntimeSnapshotTest, TheSinksErrorWinsOverWhatTheMachineMakesOfIt) {
   TestReplica replica = Grown();
   int style = 0;
