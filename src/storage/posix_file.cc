@@ -94,6 +94,16 @@ Result<void> SyncDirectory(const std::filesystem::path& path) {
   return SyncFile(fd.get(), path.string());
 }
 
+Result<void> MakeDirectory(const std::filesystem::path& directory) {
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+    return std::unexpected(
+        SystemError(ErrorCode::kStorage, "cannot create " + directory.string(), errno));
+  }
+  // Also of one that is there: whoever made it may have been killed before this.
+  const std::filesystem::path parent = directory.parent_path();
+  return SyncDirectory(parent.empty() ? "." : parent);
+}
+
 Result<void> ReplaceFile(const std::filesystem::path& directory, const std::string& name,
                          std::string_view content) {
   const std::filesystem::path target = directory / name;

@@ -47,6 +47,9 @@ int WriteFully(int fd, std::string_view bytes, std::uint64_t offset);
 Result<void> WriteAt(int fd, std::string_view path, std::string_view bytes, std::uint64_t offset);
 Result<void> SyncFile(int fd, std::string_view path);
 Result<void> SyncDirectory(const std::filesystem::path& path);
+/// Makes a directory, unless there is one, and its name durable: not every file system carries it
+/// with the syncs of what is in it. Mode 0700.
+Result<void> MakeDirectory(const std::filesystem::path& directory);
 
 /// Makes `directory/name` hold `content`, durably, in one step: a crash leaves the old file (or
 /// none) or the new one, and at most a `<name>.tmp` beside it. Mode 0600.

@@ -249,12 +249,8 @@ class RocksDbBulk : public KvBulk {
 };
 
 Result<void> RocksDbKv::Open() {
-  std::error_code failure;
-  std::filesystem::create_directories(options_.database, failure);
-  if (!failure) std::filesystem::create_directories(options_.staging, failure);
-  if (failure) {
-    return std::unexpected(
-        SystemError(ErrorCode::kStorage, "cannot create " + name_, failure.value()));
+  for (const auto& directory : {options_.database, options_.staging}) {
+    if (Result<void> made = MakeDirectory(directory); !made) return made;
   }
   if (Result<void> cleared = ClearStaging(); !cleared) return cleared;
 

@@ -19,7 +19,7 @@ class Logger;
 namespace drumbeat::storage {
 
 struct RocksDbKvOptions {
-  /// RocksDB's own folder; made when absent.
+  /// RocksDB's own folder; made when absent, but not the one around it.
   std::filesystem::path database;
   /// Where bulks are prepared; on the same file system. Everything in it is deleted at opening.
   std::filesystem::path staging;

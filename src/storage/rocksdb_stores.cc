@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/rocksdb_stores.h"
 
-#include <cerrno>
 #include <chrono>
 #include <string>
-#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <system_error>
 #include <utility>
@@ -21,16 +19,6 @@ namespace {
 constexpr const char* kWitnessName = "WITNESS";
 constexpr const char* kDatabaseName = "db";
 constexpr const char* kStagingName = "staging";
-
-Result<void> MakeDirectory(const std::filesystem::path& directory) {
-  if (::mkdir(directory.c_str(), 0700) == 0) {
-    const std::filesystem::path parent = directory.parent_path();
-    return SyncDirectory(parent.empty() ? "." : parent);
-  }
-  if (errno == EEXIST) return {};
-  return std::unexpected(
-      SystemError(ErrorCode::kStorage, "cannot create " + directory.string(), errno));
-}
 
 // Where a flush means little, P2 (what was acknowledged survives a power cut) is not ours to keep.
 void WarnOfFileSystem(const std::filesystem::path& directory, const logging::Logger& logger) {

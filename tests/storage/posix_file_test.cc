@@ -34,6 +34,24 @@ TEST(ReplaceFileTest, TheFolderIsSyncedBehindTheFile) {
   }
 }
 
+// S-19: without it, all that is in the folder may be gone, however often it was synced.
+TEST(MakeDirectoryTest, TheNameIsSynced) {
+  const TempFolder folder;
+  const auto real = std::filesystem::canonical(folder.path());
+  // The second time for a start that was killed in between.
+  for (int run = 0; run < 2; ++run) {
+    const SyncRecorder synced;
+    const Result<void> made = MakeDirectory(real / "db");
+    ASSERT_TRUE(made.has_value()) << made.error().message;
+    EXPECT_EQ(synced.paths(), std::vector<std::string>{real.string()});
+    EXPECT_TRUE(std::filesystem::is_directory(real / "db"));
+  }
+  const Result<void> made = MakeDirectory(real / "none" / "db");
+  ASSERT_FALSE(made.has_value());
+  EXPECT_EQ(made.error().code, ErrorCode::kStorage);
+  EXPECT_NE(made.error().message.find((real / "none" / "db").string()), std::string::npos);
+}
+
 // S-16.
 TEST(ReplaceFileTest, ShortAndInterruptedWritesAreGoneOnWith) {
   const TempFolder folder;

@@ -86,19 +86,30 @@ class PowerCuts : public FileWatcher {
     for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
       const fs::path name = entry.path().lexically_relative(folder_);
       if (entry.is_directory()) {
-        cut.synced[name] = cut.older_names[name] = cut.written[name] = nullptr;
+        cut.synced[name] = cut.written[name] = nullptr;
+        if (IsNamed(entry.path())) cut.older_names[name] = nullptr;
         continue;
       }
       cut.written[name] = Shared(entry.path());
       cut.synced[name] = SyncedOf(InodeOf(entry.path()));
     }
     for (const auto& [directory, names] : names_) {
+      if (!IsNamed(directory)) continue;
       for (const auto& [name, inode] : names) {
         if (fs::is_directory(name)) continue;
         cut.older_names[name.lexically_relative(folder_)] = SyncedOf(inode);
       }
     }
     cuts_.push_back(std::move(cut));
+  }
+  /// Whether the names of a folder and of those around it were synced. Not every file system
+  /// carries them with the sync of a file in it.
+  bool IsNamed(const fs::path& directory) const {
+    if (directory == folder_) return true;
+    const auto around = names_.find(directory.parent_path());
+    if (around == names_.end() || !IsNamed(around->first)) return false;
+    const auto named = around->second.find(directory);
+    return named != around->second.end() && named->second == InodeOf(directory);
   }
   Content SyncedOf(ino_t inode) {
     Content& content = synced_[inode];

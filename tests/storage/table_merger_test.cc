@@ -319,6 +319,7 @@ TEST_F(TableMergerTest, AnOpeningWhoseMergeFailsSaysSo) {
     return kv.Write(*batch);
   };
   plan_->named = ".sst";
+  fs::create_directory(directory());
   for (int i = 0; i < 50; ++i) {
     {
       const auto kv = open(directory());
