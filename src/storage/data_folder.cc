@@ -81,12 +81,8 @@ Result<void> CheckOwnership(const Path& folder, int fd, FolderUse use) {
 
 Result<std::vector<std::string>> List(const Path& folder) {
   std::vector<std::string> names;
-  std::error_code failure;
-  for (const auto& file : std::filesystem::directory_iterator(folder, failure)) {
-    names.push_back(file.path().filename().string());
-  }
-  if (failure) return Refused(folder, "cannot list", failure.value());
-  std::sort(names.begin(), names.end());
+  const int failure = ReadNames(folder, names);
+  if (failure != 0) return Refused(folder, "cannot list", failure);
   return names;
 }
 

@@ -41,14 +41,11 @@ std::optional<std::uint64_t> LogNumber(const std::filesystem::path& path) {
 
 /// Newest first.
 Result<LogFiles> FindLogs(const std::filesystem::path& database) {
+  const Result<std::vector<std::string>> names = ListDirectory(database);
+  if (!names) return std::unexpected(names.error());
   std::vector<std::pair<std::uint64_t, std::filesystem::path>> found;
-  std::error_code failure;
-  for (const auto& file : std::filesystem::directory_iterator(database, failure)) {
-    if (const auto number = LogNumber(file.path())) found.emplace_back(*number, file.path());
-  }
-  if (failure) {
-    return std::unexpected(
-        SystemError(ErrorCode::kStorage, "cannot list " + database.string(), failure.value()));
+  for (const std::string& name : *names) {
+    if (const auto number = LogNumber(name)) found.emplace_back(*number, database / name);
   }
   std::sort(found.rbegin(), found.rend());
   LogFiles paths;

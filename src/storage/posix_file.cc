@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <sys/stat.h>
 #include <system_error>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -102,6 +104,30 @@ Result<void> MakeDirectory(const std::filesystem::path& directory) {
   // Also of one that is there: whoever made it may have been killed before this.
   const std::filesystem::path parent = directory.parent_path();
   return SyncDirectory(parent.empty() ? "." : parent);
+}
+
+int ReadNames(const std::filesystem::path& directory, std::vector<std::string>& names) {
+  const auto close = [](DIR* open) { ::closedir(open); };
+  const std::unique_ptr<DIR, decltype(close)> open(::opendir(directory.c_str()));
+  if (open == nullptr) return errno;
+  for (;;) {
+    errno = 0;
+    const dirent* const entry = ::readdir(open.get());
+    if (entry == nullptr && errno != 0) return errno;
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return 0;
+}
+
+Result<std::vector<std::string>> ListDirectory(const std::filesystem::path& directory) {
+  std::vector<std::string> names;
+  const int failure = ReadNames(directory, names);
+  if (failure == 0) return names;
+  return std::unexpected(
+      SystemError(ErrorCode::kStorage, "cannot list " + directory.string(), failure));
 }
 
 Result<void> ReplaceFile(const std::filesystem::path& directory, const std::string& name,

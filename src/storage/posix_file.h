@@ -7,6 +7,7 @@
 #include <string_view>
 #include <sys/types.h>
 #include <utility>
+#include <vector>
 
 #include "drumbeat/error.h"
 
@@ -50,6 +51,12 @@ Result<void> SyncDirectory(const std::filesystem::path& path);
 /// Makes a directory, unless there is one, and its name durable: not every file system carries it
 /// with the syncs of what is in it. Mode 0700.
 Result<void> MakeDirectory(const std::filesystem::path& directory);
+
+/// The names of what is in a directory, sorted. 0 or the error number. The loop over
+/// std::filesystem::directory_iterator throws where a directory cannot be read to its end.
+int ReadNames(const std::filesystem::path& directory, std::vector<std::string>& names);
+/// The same, with an error that names `directory`.
+Result<std::vector<std::string>> ListDirectory(const std::filesystem::path& directory);
 
 /// Makes `directory/name` hold `content`, durably, in one step: a crash leaves the old file (or
 /// none) or the new one, and at most a `<name>.tmp` beside it. Mode 0600.

@@ -275,14 +275,16 @@ Result<void> RocksDbKv::Open() {
 }
 
 Result<void> RocksDbKv::ClearStaging() {
-  std::error_code failure;
-  for (const auto& file : std::filesystem::directory_iterator(options_.staging, failure)) {
-    std::filesystem::remove_all(file.path(), failure);
-    if (failure) break;
+  const Result<std::vector<std::string>> names = ListDirectory(options_.staging);
+  if (!names) return std::unexpected(names.error());
+  for (const std::string& name : *names) {
+    std::error_code failure;
+    std::filesystem::remove_all(options_.staging / name, failure);
+    if (!failure) continue;
+    return std::unexpected(SystemError(
+        ErrorCode::kStorage, "cannot clear " + options_.staging.string(), failure.value()));
   }
-  if (!failure) return {};
-  return std::unexpected(SystemError(ErrorCode::kStorage,
-                                     "cannot clear " + options_.staging.string(), failure.value()));
+  return {};
 }
 
 void RocksDbKv::Close() {

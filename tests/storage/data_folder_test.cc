@@ -12,6 +12,7 @@
 #include "storage/child_process.h"
 #include "storage/folder_identity.h"
 #include "storage/store_fixture.h"
+#include "storage/system_calls.h"
 #include "storage/temp_folder.h"
 
 namespace drumbeat::storage {
@@ -116,6 +117,19 @@ TEST_F(DataFolderTest, AnEmptyFolderIsAdoptedAndEmptiedAgain) {
   EXPECT_TRUE(fs::exists(path()));
   EXPECT_TRUE(fs::is_empty(path()));
   MakeKept();
+}
+
+TEST_F(DataFolderTest, OneThatCannotBeReadToItsEndIsRefusedAndLeftAsItIs) {
+  const std::string host_id = MakeKept();
+  for (const int names : {0, 3}) {
+    const UnreadableFolder unreadable("/a/b", names);
+    ExpectRefused(Open(), ErrorCode::kStorage, "cannot list");
+    ExpectRefused(Create(), ErrorCode::kStorage, "cannot list");
+    EXPECT_GT(unreadable.refused(), 0);
+  }
+  const auto folder = Open();
+  ASSERT_TRUE(folder.has_value()) << folder.error().message;
+  EXPECT_EQ((*folder)->host_id(), host_id);
 }
 
 TEST_F(DataFolderTest, ATrailingSlashChangesNothing) {

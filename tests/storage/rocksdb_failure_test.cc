@@ -208,6 +208,33 @@ TEST_F(RocksDbFailureTest, WhateverForbidsWritingIsFinalAndCostsNothing) {
   }
 }
 
+// The disk reads the first block of a folder and not the next one.
+TEST_F(RocksDbFailureTest, AFolderThatCannotBeReadToItsEndIsNamed) {
+  const auto open = [&] { return OpenStores(directory()); };
+  {
+    auto stores = open();
+    ASSERT_TRUE(stores.has_value()) << stores.error().message;
+    ASSERT_TRUE(SaveEntries(*stores->log, Replica(1, 1), MakeEntries(1, 5, 1)).has_value());
+  }
+  for (const char* left : {"1.sst", "2.sst"}) WriteFile(directory() / "staging" / left, "x");
+  for (const std::string folder : {"db", "staging"}) {
+    for (const int names : {0, 3}) {
+      SCOPED_TRACE(folder + " " + std::to_string(names));
+      const UnreadableFolder unreadable("/stores/" + folder, names);
+      const auto refused = open();
+      ASSERT_FALSE(refused.has_value());
+      EXPECT_EQ(refused.error().code, ErrorCode::kStorage);
+      EXPECT_NE(refused.error().message.find("cannot list " + (directory() / folder).string()),
+                std::string::npos)
+          << refused.error().message;
+    }
+  }
+  auto stores = open();
+  ASSERT_TRUE(stores.has_value()) << stores.error().message;
+  EXPECT_EQ(stores->log->Load(Replica(1, 1))->last, Index(4));
+  EXPECT_TRUE(fs::is_empty(directory() / "staging"));
+}
+
 /// Fills a small file system until a save fails; then frees it and starts again.
 void FillDisk(const fs::path& directory) {
   std::uint64_t acknowledged = 0;

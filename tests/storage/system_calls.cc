@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <utility>
 
+#include <dlfcn.h>
 #include <unistd.h>
 
 namespace drumbeat::storage {
@@ -15,6 +16,7 @@ std::atomic<FileWatcher*> watcher{nullptr};
 std::atomic<SlowFiles*> slow{nullptr};
 std::atomic<RefusedWrites*> refused{nullptr};
 std::atomic<BadSector*> bad_sector{nullptr};
+std::atomic<UnreadableFolder*> unreadable{nullptr};
 
 std::string PathOf(int fd) {
   char path[4096];
@@ -88,6 +90,20 @@ bool BadSector::Refuses(int fd, long offset, std::size_t count) {
   return true;
 }
 
+UnreadableFolder::UnreadableFolder(std::string suffix, int names, int error)
+    : suffix_(std::move(suffix)), names_(names), error_(error) {
+  unreadable = this;
+}
+UnreadableFolder::~UnreadableFolder() { unreadable = nullptr; }
+
+bool UnreadableFolder::Refuses(DIR* folder) {
+  if (!PathOf(::dirfd(folder)).ends_with(suffix_)) return false;
+  if (::telldir(folder) == 0) read_ = 0;
+  if (++read_ <= names_) return false;
+  ++refused_;
+  return true;
+}
+
 }  // namespace drumbeat::storage
 
 extern "C" ssize_t write(int fd, const void* bytes, size_t count) {
@@ -109,6 +125,17 @@ extern "C" ssize_t pread(int fd, void* bytes, size_t count, off_t offset) {
   drumbeat::storage::SlowFiles* const slows = drumbeat::storage::slow.load();
   if (slows != nullptr && !slows->Admit(slows->reads_, count)) return -1;
   return ::syscall(SYS_pread64, fd, bytes, count, offset);
+}
+
+extern "C" dirent* readdir(DIR* folder) {
+  drumbeat::storage::UnreadableFolder* const bad = drumbeat::storage::unreadable.load();
+  if (bad != nullptr && bad->Refuses(folder)) {
+    errno = bad->error();
+    return nullptr;
+  }
+  using Call = dirent* (*)(DIR*);
+  static const auto real = reinterpret_cast<Call>(::dlsym(RTLD_NEXT, "readdir"));
+  return real(folder);
 }
 
 extern "C" int fsync(int fd) {

@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
-// This test program's own write, pwrite, pread, fsync and fdatasync stand before the C library's,
-// also for RocksDB. One of these at a time says what they do beside their work.
+#include <dirent.h>
+
+// This test program's own write, pwrite, pread, readdir, fsync and fdatasync stand before the C
+// library's, also for RocksDB. One of these at a time says what they do beside their work.
 namespace drumbeat::storage {
 
 /// Told of every write and sync, once it is done.
@@ -74,6 +76,25 @@ class RefusedWrites {
  private:
   const std::string suffix_;
   const int error_;
+  std::atomic<int> refused_{0};
+};
+
+/// A disk that cannot read folders that end in `suffix` beyond their first `names`, of which two
+/// are the folder's own and the one around it.
+class UnreadableFolder {
+ public:
+  explicit UnreadableFolder(std::string suffix, int names, int error = EIO);
+  ~UnreadableFolder();
+  int refused() const { return refused_; }
+
+  bool Refuses(DIR* folder);
+  int error() const { return error_; }
+
+ private:
+  const std::string suffix_;
+  const int names_;
+  const int error_;
+  int read_ = 0;
   std::atomic<int> refused_{0};
 };
 
