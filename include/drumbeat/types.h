@@ -97,8 +97,8 @@ struct Membership {
 /// What StateMachine::Update returned; kept with a client session, so that a retry gets it again.
 struct ApplyResult {
   std::uint64_t value = 0;
-  std::string data = {};  ///< Each snapshot holds what sessions keep of it. Beyond about 12 GiB
-                          ///< (16 GiB as base64) of a shard none is taken, and its logs grow.
+  /// Part of each snapshot while a session keeps it: of more than 12 GiB in a shard none is taken.
+  std::string data = {};
   friend bool operator==(const ApplyResult&, const ApplyResult&) = default;
 };
 
