@@ -78,7 +78,7 @@ void Core::LeaderTick() {
 void Core::LeaderElectionTimeout() {
   election_.elapsed = 0;
   rate_limiter_.Tick();
-  transfer_.reset();
+  ForgetOldTransfer();
   ForgetOldChange();
   CheckPace();
   if (!options_.check_quorum) return;
@@ -183,6 +183,7 @@ void Core::ResetRole(Timers timers) {
   heartbeat_elapsed_ = 0;
   tally_.Reset();
   transfer_.reset();
+  next_transfer_.reset();
   next_change_.reset();
   told_to_campaign_ = false;
   if (!IsLeaving(options_.replica)) EndRemoval();
@@ -256,6 +257,7 @@ void Core::ConfigChangeApplied(Index index, bool accepted, const Membership& mem
     OnMembersChanged();
   }
   ProposeNextChange();
+  StartNextTransfer();
   CampaignIfTold();
 }
 

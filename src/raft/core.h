@@ -65,10 +65,11 @@ class Core {
   auto fields() const {
     return std::tie(role_, term_, vote_, leader_, log_, replayed_, membership_, members_, voting_,
                     election_, silence_, heartbeat_elapsed_, report_elapsed_, reported_limited_,
-                    quiescence_, rate_limiter_, tally_, transfer_, removal_, next_change_,
-                    told_to_campaign_, first_of_term_, expected_, reads_, forwarded_reads_,
-                    appends_due_, read_heartbeats_due_, received_snapshot_, restoring_, out_,
-                    handed_, synced_commit_, durable_term_, announced_, complaint_);
+                    quiescence_, rate_limiter_, tally_, transfer_, next_transfer_, removal_,
+                    next_change_, told_to_campaign_, first_of_term_, expected_, reads_,
+                    forwarded_reads_, appends_due_, read_heartbeats_due_, received_snapshot_,
+                    restoring_, out_, handed_, synced_commit_, durable_term_, announced_,
+                    complaint_);
   }
 
  private:
@@ -90,6 +91,13 @@ class Core {
     bool told = false;
 
     auto fields() const { return std::tie(target, told); }
+  };
+  /// To whom the change that is not applied may make a voter.
+  struct NextTransfer {
+    ReplicaId target;
+    bool old = false;  // a check of the quorum came in between
+
+    auto fields() const { return std::tie(target, old); }
   };
   /// Of a voting member: committed, but held back here. See removal.cc.
   struct Removal {
@@ -230,6 +238,8 @@ class Core {
 
   // -- transfer.cc -------------------------------------------------------------------------------
   void StartTransfer(ReplicaId target);
+  void StartNextTransfer();
+  void ForgetOldTransfer();
   ReplicaId BestSuccessor(Index least) const;
   void TellTransferTarget();
   void RepeatTransfer();
@@ -267,8 +277,9 @@ class Core {
   Quiescence quiescence_;
   RateLimiter rate_limiter_;
 
-  VoteTally tally_;                        // of a candidate or pre-candidate
-  std::optional<Transfer> transfer_;       // of a leader
+  VoteTally tally_;                            // of a candidate or pre-candidate
+  std::optional<Transfer> transfer_;           // of a leader
+  std::optional<NextTransfer> next_transfer_;  // of a leader
   std::optional<Removal> removal_;         // of a leader, or of one that was and is to be removed
   std::optional<NextChange> next_change_;  // of a leader
   bool told_to_campaign_ = false;     // of a follower: but it has yet to apply what is committed

@@ -14,15 +14,28 @@ void Core::TransferLeadership(ReplicaId target) {
 
 // Thesis 3.10.
 void Core::StartTransfer(ReplicaId target) {
+  if (transfer_ || target == options_.replica) return;
   const MemberProgress* member = FindMember(target);
-  if (transfer_ || target == options_.replica || member == nullptr ||
-      member->kind() != MemberKind::kVoter) {
+  if (member == nullptr || member->kind() != MemberKind::kVoter) {
+    // Whoever asks may have applied the change that makes it a voter ahead of this leader, which,
+    // when it is new, need not know yet that the change is committed.
+    if (log_.HasUnappliedChange(log_.last())) next_transfer_ = NextTransfer{.target = target};
     return;
   }
   transfer_ = Transfer{.target = target};
   election_.elapsed = 0;  // it has one election timeout
   TellTransferTarget();
   appends_due_ = true;
+}
+
+void Core::StartNextTransfer() {
+  if (next_transfer_) TransferLeadership(std::exchange(next_transfer_, std::nullopt)->target);
+}
+
+// The change before it may take long. Nobody may want this one any more.
+void Core::ForgetOldTransfer() {
+  transfer_.reset();
+  if (next_transfer_ && std::exchange(next_transfer_->old, true)) next_transfer_.reset();
 }
 
 // Of those who hold the log up to `least`. Right behind a check of the quorum nobody counts as

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <functional>
 #include <optional>
 
 #include <gtest/gtest.h>
@@ -113,6 +114,83 @@ TEST_F(TransferTest, OnlyVotersButOneselfAreTargets) {
     shard.raft(1).TransferLeadership(ReplicaId{target});
     EXPECT_EQ(Target(), ReplicaId{0}) << target;
   }
+}
+
+/// Replica 1 leads, and is asked to hand over to replica 4 right before it applies the change that
+/// makes 4 a voter: another replica has applied it already.
+class AskedEarlyTest : public ::testing::Test {
+ protected:
+  void Begin(TestShard& shard) {
+    ASSERT_TRUE(shard.Elect(1));
+    shard[1].on_apply = [&](const Entry&) {
+      shard.raft(1).Step(Make(2, 1, 0, LeaderTransferRequest{.target = ReplicaId{4}}));
+      if (meanwhile_) meanwhile_(shard.raft(1));
+    };
+  }
+  std::function<void(Raft&)> meanwhile_;
+};
+
+TEST_F(AskedEarlyTest, AVoterThatTheLeaderHasNotAppliedYetIsATarget) {
+  TestShard shard(3);
+  Begin(shard);
+  shard.Join(4);
+  shard.Change(1, "voter 4");
+  shard.TickAll(3);
+  EXPECT_EQ(shard.Leader(), 4u);
+}
+
+TEST_F(AskedEarlyTest, SoIsOneWhosePromotionItHasNotApplied) {
+  TestShard shard(Members({1, 2, 3}, {4}));
+  Begin(shard);
+  shard.Change(1, "voter 4");
+  shard.TickAll(3);
+  EXPECT_EQ(shard.Leader(), 4u);
+}
+
+// A new leader learns last of all what is committed.
+TEST_F(AskedEarlyTest, SoIsOneOfWhichItDoesNotKnowThatItIsCommitted) {
+  TestShard shard(Members({1, 2, 3}, {4}));
+  ASSERT_TRUE(shard.Elect(1));
+  shard.raft(1).Propose({Change("voter 4")});
+  shard.raft(1).Step(Make(2, 1, 0, LeaderTransferRequest{.target = ReplicaId{4}}));
+  shard.Settle();
+  shard.TickAll(3);
+  EXPECT_EQ(shard.Leader(), 4u);
+}
+
+TEST_F(AskedEarlyTest, NotWhenTheChangeMakesItNoVoter) {
+  TestShard shard(3);
+  Begin(shard);
+  shard.Change(1, "nonvoting 4");
+  EXPECT_EQ(shard.raft(1).status().transfer_target, ReplicaId{0});
+  shard.Change(1, "voter 4");
+  EXPECT_EQ(shard.raft(1).status().transfer_target, ReplicaId{4}) << "asked again";
+}
+
+TEST_F(AskedEarlyTest, ItIsForgottenBetweenOneAndTwoElectionTimeouts) {
+  for (const int ticks : {9, 20}) {
+    Options options = TestShard::DefaultOptions();
+    options.check_quorum = false;
+    TestShard shard(3, options);
+    Begin(shard);
+    meanwhile_ = [&](Raft& leader) {
+      for (int i = 0; i < ticks; ++i) leader.Tick();
+    };
+    shard.Change(1, "voter 4");
+    EXPECT_EQ(shard.raft(1).status().transfer_target, ReplicaId(ticks == 9 ? 4 : 0)) << ticks;
+  }
+}
+
+TEST_F(AskedEarlyTest, ItIsForgottenWithTheLeadership) {
+  TestShard shard(3);
+  Begin(shard);
+  meanwhile_ = [&](Raft& leader) {
+    leader.Step(Make(2, 1, leader.term().value() + 1, Heartbeat{}));
+  };
+  shard.sent.clear();
+  shard.Change(1, "voter 4");
+  EXPECT_EQ(shard.raft(1).role(), Role::kFollower);
+  EXPECT_TRUE(Only<LeaderTransferRequest>(shard.sent).empty()) << "not passed on either";
 }
 
 TEST_F(TransferTest, TargetZeroIsTheBestVoterThatIsAlive) {
