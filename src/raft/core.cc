@@ -35,6 +35,7 @@ void Core::Tick() {
   if (quiescence_.Tick(MaySleep())) TellVotersOfSleep();
   if (quiescence_.asleep()) {
     ++silence_;
+    if (role_ == Role::kLeader) CallAbsent();
     return;
   }
   role_ == Role::kLeader ? LeaderTick() : FollowerTick();
@@ -93,11 +94,25 @@ void Core::LeaderElectionTimeout() {
 
 // -- Falling asleep and waking up -----------------------------------------------------------------
 
-// Asleep without a leader, a shard would stay without one.
+// Asleep without a leader, a shard would stay without one. Who is dead is not waited for, who
+// answers is: asleep, the leader would not send again what was lost on its way.
 bool Core::MaySleep() const {
   if (!leader_) return false;
   if (role_ != Role::kLeader) return true;
-  return log_.committed() == log_.last() && reads_.empty() && !transfer_ && !removal_;
+  const auto catches_up = [this](const MemberProgress& member) {
+    return member.alive() && Lacks(member);
+  };
+  return log_.committed() == log_.last() && reads_.empty() && !transfer_ && !removal_ &&
+         std::ranges::none_of(members_, catches_up);
+}
+
+// Whoever starts now may know nobody to wake, as a newcomer does. Its answer wakes the leader.
+void Core::CallAbsent() {
+  if (++election_.elapsed < options_.election_ticks) return;
+  election_.elapsed = 0;
+  for (const MemberProgress& member : members_) {
+    if (member.id() != options_.replica && Lacks(member)) SendHeartbeat(member, ReadContext{});
+  }
 }
 
 void Core::TellVotersOfSleep() {

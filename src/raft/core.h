@@ -129,6 +129,8 @@ class Core {
   void WakeUp();
   void OnWoken();
   bool MaySleep() const;
+  bool Lacks(const MemberProgress& member) const { return member.match() < log_.last(); }
+  void CallAbsent();
   void TellVotersOfSleep();
   void BecomeFollower(Term term, ReplicaId leader, Timers timers = Timers::kRestart);
   /// A candidate's votes were counted for the members that it knew, of a log that was not

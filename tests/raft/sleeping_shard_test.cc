@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <string_view>
+#include <utility>
+#include <variant>
+
 #include <gtest/gtest.h>
 
 #include "raft/test_shard.h"
@@ -101,6 +105,84 @@ TEST(SleepingShardTest, AMemberThatComesBackIsServed) {
   ASSERT_TRUE(shard.raft(1).quiesced());
   shard[3].Start();
   shard.TickAll(100);
+  EXPECT_EQ(shard[3].history(), shard[1].history());
+}
+
+TEST(SleepingShardTest, NobodySleepsWhileAMemberThatAnswersLacksSomething) {
+  TestShard shard(3, Quiescing());
+  ASSERT_TRUE(shard.Elect(1));
+  shard.filter = [](const Envelope& e) {
+    return e.to != ReplicaId{3} || !std::holds_alternative<AppendEntries>(e.message);
+  };
+  shard.Propose(1, "a");
+  for (std::uint64_t i = 0; i < 3 * kIdle; ++i) {
+    shard.TickAll();
+    ASSERT_FALSE(shard.raft(1).quiesced()) << i;
+  }
+  shard.filter = nullptr;
+  shard.TickAll(2);
+  EXPECT_EQ(shard[3].history(), shard[1].history());
+  shard.TickAll(kIdle + 5);
+  EXPECT_TRUE(shard.raft(1).quiesced());
+}
+
+// It knows nobody, and has no vote.
+TEST(SleepingShardTest, ANewcomerThatStartsLateIsServed) {
+  TestShard shard(3, Quiescing());
+  ASSERT_TRUE(shard.Elect(1));
+  for (const auto& [added, role] : {std::pair("voter 4", Role::kFollower),
+                                    {"nonvoting 5", Role::kNonVoting},
+                                    {"witness 6", Role::kWitness}}) {
+    shard.Change(1, added);
+    shard.TickAll(kIdle + 5);
+    ASSERT_TRUE(shard.raft(1).quiesced()) << "nobody waits for the dead";
+    const std::uint64_t id = added[std::string_view(added).size() - 1] - '0';
+    shard.Join(id, role);
+    shard.TickAll(15);
+    EXPECT_EQ(shard[id].applied(), shard[1].applied()) << added;
+    EXPECT_FALSE(shard.raft(1).quiesced());
+    EXPECT_EQ(shard.raft(1).term(), Term{2});
+  }
+}
+
+// Also behind an election, when the leader has heard nothing of it.
+TEST(SleepingShardTest, ASleepingLeaderCallsTheDeadAndNobodyElse) {
+  TestShard shard(3, Quiescing());
+  shard[3].Crash();
+  ASSERT_TRUE(shard.Elect(1));
+  shard.TickAll(kIdle + 5);
+  ASSERT_TRUE(shard.raft(1).quiesced());
+  shard.sent.clear();
+  shard.TickAll(100);
+  EXPECT_EQ(shard.sent.size(), 10u);
+  for (const Envelope& e : shard.sent) {
+    EXPECT_EQ(e.to, ReplicaId{3});
+    EXPECT_TRUE(std::holds_alternative<Heartbeat>(e.message));
+  }
+  EXPECT_TRUE(shard.raft(1).quiesced());
+  EXPECT_TRUE(shard.raft(2).quiesced());
+}
+
+TEST(SleepingShardTest, WhoseSnapshotFailsMeanwhileIsServed) {
+  TestShard shard(Members({1, 2}, {3}), Quiescing());
+  ASSERT_TRUE(shard.Elect(1));
+  shard[3].Crash();
+  shard.Propose(1, "a");
+  shard[1].TakeSnapshot();
+  shard.stream_snapshots = false;
+  shard[3].Start();
+  shard.TickAll(2);
+  ASSERT_EQ(shard[1].snapshots.size(), 1u);
+
+  // The stream breaks, which the leader hears of late.
+  shard.Isolate(3);
+  shard.TickAll(2 * kIdle);
+  ASSERT_TRUE(shard.raft(1).quiesced());
+  shard.raft(1).SnapshotStatus(ReplicaId{3}, true);
+  shard[1].snapshots.clear();
+  shard.stream_snapshots = true;
+  shard.Heal();
+  shard.TickAll(15);
   EXPECT_EQ(shard[3].history(), shard[1].history());
 }
 
