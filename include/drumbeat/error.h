@@ -48,7 +48,7 @@ enum class ErrorCode : std::uint8_t {
   // -- Did not happen: opening -------------------------------------------------------------------
   kAddressInUse,  ///< The listen address is taken, or cannot be bound.
   kLocked,        ///< Another process has the data folder open; the text names its pid.
-  kNotOwner,      ///< The data folder belongs to another address, replica or deployment.
+  kNotOwner,      ///< The data folder belongs to another address, replica, deployment or program.
   kNewerFormat,   ///< A newer version of drumbeat wrote the data folder.
   kDamaged,       ///< A file is damaged; the text names it and says what to do.
   kStorage,       ///< The operating system refused (permissions, full disk, ...) before anything

@@ -71,9 +71,9 @@ Result<std::unique_ptr<NodeHost::Impl>> NodeHost::Impl::Open(NodeHostConfig conf
     folder = storage::DataFolder::Create(config.data_dir, identity);
     if (!folder) return std::unexpected(folder.error());
   }
-  auto stores = storage::OpenRocksDbStores(
-      {.directory = (*folder)->path() / "db", .memory_bytes = config.log_store_memory_bytes},
-      logger.For("logdb"));
+  auto stores = storage::OpenRocksDbStores({.directory = (*folder)->path() / storage::kStoresName,
+                                            .memory_bytes = config.log_store_memory_bytes},
+                                           logger.For("logdb"));
   if (!stores) return std::unexpected(stores.error());
   node_host::HostParts parts{.scheduler = node_host::MakeThreadScheduler(),
                              .folder = std::move(*folder),

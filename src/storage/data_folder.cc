@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/random.h"
+#include "logging/logger.h"
 #include "storage/folder_identity.h"
 #include "storage/posix_file.h"
 
@@ -26,6 +27,7 @@ namespace {
 constexpr const char* kLockName = "LOCK";
 constexpr const char* kIdentityName = "IDENTITY";
 constexpr const char* kIdentityAside = "IDENTITY.tmp";
+constexpr const char* kWitnessPath = "db/WITNESS";
 constexpr std::size_t kMaxIdentityBytes = 64u << 10;
 constexpr std::size_t kPidBytes = 32;
 
@@ -90,24 +92,59 @@ bool Contains(const std::vector<std::string>& names, const char* name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// The first name that a start which was cut short before its identity cannot have left.
+bool Exists(int folder, const char* name) {
+  return ::faccessat(folder, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+Result<IdentityRecord> ReadIdentity(const Path& folder, int folder_fd) {
+  const std::string name = (folder / kIdentityName).string();
+  const Fd fd = OpenAt(folder_fd, kIdentityName, O_RDONLY);
+  if (!fd.ok())
+    return std::unexpected(SystemError(ErrorCode::kStorage, "cannot open " + name, errno));
+  const Result<std::string> text = ReadAll(fd.get(), name, kMaxIdentityBytes);
+  if (!text) return std::unexpected(text.error());
+  return DecodeIdentity(name, *text);
+}
+
+/// The first name that we give to nothing.
 std::optional<std::string> FirstForeign(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    if (name != kLockName && name != kIdentityAside) return name;
+    if (name != kLockName && name != kIdentityName && name != kIdentityAside &&
+        name != kStoresName) {
+      return name;
+    }
   }
   return std::nullopt;
 }
 
-Result<void> CheckAdoptable(const Path& folder, const std::vector<std::string>& names) {
-  const std::optional<std::string> foreign = FirstForeign(names);
-  if (!foreign) return {};
-  if (Contains(names, kLockName)) {
-    return Fail(ErrorCode::kDamaged,
-                (folder / kIdentityName).string() +
-                    " is missing; restore it from a backup of the data folder");
-  }
-  return Fail(ErrorCode::kNotOwner, folder.string() + " is not a data folder, it holds " +
-                                        *foreign + "; choose a new or an empty folder");
+/// Whether what is in the folder says that it is ours, whatever else somebody put there. A LOCK
+/// does not, nor any IDENTITY: other stores have such, too.
+bool IsMarked(const Path& folder, int folder_fd) {
+  if (Exists(folder_fd, kWitnessPath)) return true;
+  const Result<IdentityRecord> record = ReadIdentity(folder, folder_fd);
+  return record || record.error().code == ErrorCode::kNewerFormat;
+}
+
+/// kNotOwner for a folder of somebody else's. Comes before the lock, which writes into the folder.
+Result<void> CheckOurs(const Path& folder, int folder_fd, const std::vector<std::string>& names) {
+  std::optional<std::string> foreign = FirstForeign(names);
+  // Others have a `db`, too. Beside a LOCK it may be that of a start at this moment, which makes
+  // the LOCK first and deletes it last.
+  const bool locked = Contains(names, kLockName) || Exists(folder_fd, kLockName);
+  if (!foreign && !locked && Contains(names, kStoresName)) foreign = kStoresName;
+  if (!foreign || IsMarked(folder, folder_fd)) return {};
+  return Fail(ErrorCode::kNotOwner, folder.string() +
+                                        " is not a data folder of drumbeat, it holds " +
+                                        logging::Escape(*foreign) + "; choose another folder");
+}
+
+/// Whether a start may begin in a locked folder that has no IDENTITY.
+Result<void> CheckAdoptable(const Path& folder, int folder_fd,
+                            const std::vector<std::string>& names) {
+  if (Result<void> ours = CheckOurs(folder, folder_fd, names); !ours) return ours;
+  if (!FirstForeign(names) && !Contains(names, kStoresName)) return {};
+  return Fail(ErrorCode::kDamaged, (folder / kIdentityName).string() +
+                                       " is missing; restore it from a backup of the data folder");
 }
 
 std::unexpected<Error> Locked(const Path& folder, int lock) {
@@ -149,16 +186,6 @@ Result<Fd> Lock(const Path& folder, int folder_fd) {
   }
 }
 
-Result<IdentityRecord> ReadIdentity(const Path& folder, int folder_fd) {
-  const std::string name = (folder / kIdentityName).string();
-  const Fd fd = OpenAt(folder_fd, kIdentityName, O_RDONLY);
-  if (!fd.ok())
-    return std::unexpected(SystemError(ErrorCode::kStorage, "cannot open " + name, errno));
-  const Result<std::string> text = ReadAll(fd.get(), name, kMaxIdentityBytes);
-  if (!text) return std::unexpected(text.error());
-  return DecodeIdentity(name, *text);
-}
-
 class PosixDataFolder : public DataFolder {
  public:
   explicit PosixDataFolder(Path folder) : folder_(std::move(folder)) {}
@@ -196,11 +223,8 @@ Result<bool> PosixDataFolder::OpenExisting(const FolderIdentity& identity) {
   if (!names) return std::unexpected(names.error());
   if (names->empty()) return false;
   const bool known = Contains(*names, kIdentityName);
-  // Nothing is put into a folder that is not ours.
-  if (!known && !Contains(*names, kLockName)) {
-    if (Result<void> ours = CheckAdoptable(folder_, *names); !ours) {
-      return std::unexpected(ours.error());
-    }
+  if (Result<void> ours = CheckOurs(folder_, fd->get(), *names); !ours) {
+    return std::unexpected(ours.error());
   }
   const FolderUse use = known ? FolderUse::kInUse : FolderUse::kEmpty;
   if (Result<void> owned = CheckOwnership(folder_, fd->get(), use); !owned) {
@@ -209,12 +233,12 @@ Result<bool> PosixDataFolder::OpenExisting(const FolderIdentity& identity) {
   Result<Fd> lock = Lock(folder_, fd->get());
   if (!lock) return std::unexpected(lock.error());
   lock_ = std::move(*lock);
-  if (::faccessat(fd->get(), kIdentityName, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
+  if (!Exists(fd->get(), kIdentityName)) {
     // It may have been listed while it was being made, or undone.
     const Result<std::vector<std::string>> now = List(folder_);
     if (!now) return std::unexpected(now.error());
-    if (Result<void> ours = CheckAdoptable(folder_, *now); !ours) {
-      return std::unexpected(ours.error());
+    if (Result<void> fit = CheckAdoptable(folder_, fd->get(), *now); !fit) {
+      return std::unexpected(fit.error());
     }
     return false;
   }
@@ -265,9 +289,7 @@ Result<void> PosixDataFolder::Adopt(const FolderIdentity& identity) {
   if (!fd->ok()) return Refused(folder_, "cannot open", ENOENT);
   const Result<std::vector<std::string>> names = List(folder_);
   if (!names) return std::unexpected(names.error());
-  if (!Contains(*names, kLockName)) {
-    if (Result<void> ours = CheckAdoptable(folder_, *names); !ours) return ours;
-  }
+  if (Result<void> ours = CheckOurs(folder_, fd->get(), *names); !ours) return ours;
   const Result<void> owned = CheckOwnership(folder_, fd->get(), FolderUse::kEmpty);
   if (!owned) return owned;
   Result<Fd> lock = Lock(folder_, fd->get());
@@ -284,7 +306,7 @@ Result<void> PosixDataFolder::Adopt(const FolderIdentity& identity) {
                                          " was created by another process just now; "
                                          "start again");
   }
-  if (Result<void> ours = CheckAdoptable(folder_, *now); !ours) return ours;
+  if (Result<void> fit = CheckAdoptable(folder_, fd->get(), *now); !fit) return fit;
   lock_ = std::move(*lock);
   if (::fchmod(fd->get(), 0700) != 0) return Refused(folder_, "cannot protect", errno);
   host_id_ = base::MakeUuid();

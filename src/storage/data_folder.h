@@ -10,6 +10,9 @@
 
 namespace drumbeat::storage {
 
+/// Where in a data folder the stores are.
+inline constexpr const char* kStoresName = "db";
+
 /// Whose folder it is; recorded at its first use and compared at every later one.
 struct FolderIdentity {
   std::string raft_address;
@@ -19,8 +22,8 @@ struct FolderIdentity {
 /// A node host's data folder: locked for this process, with a checked identity record.
 ///
 /// Errors, each one line that names the folder and says what to do: kLocked (with the pid of the
-/// process that has it), kNotOwner (says whose it is), kNewerFormat, kDamaged, kStorage (not a
-/// folder, no permission, full disk, ...).
+/// process that has it), kNotOwner (says whose it is, or what it holds), kNewerFormat, kDamaged,
+/// kStorage (not a folder, no permission, full disk, ...).
 class DataFolder {
  public:
   /// Locks and checks the folder at `path`; a null pointer when there is none, or only an empty

@@ -87,8 +87,8 @@ TEST_F(DataFolderTest, AFolderThatIsNotKeptGoesWithItsParentsAndContent) {
   {
     auto folder = Create();
     ASSERT_TRUE(folder.has_value());
-    fs::create_directories(path() / "stores" / "db");
-    WriteFile(path() / "stores" / "db" / "000001.log", "x");
+    fs::create_directories(path() / "db" / "db");
+    WriteFile(path() / "db" / "db" / "000001.log", "x");
     fs::create_symlink(folder_.path(), path() / "link");
   }
   EXPECT_FALSE(fs::exists(folder_.path() / "a"));
@@ -182,13 +182,53 @@ TEST_F(DataFolderTest, AForeignFolderIsRefusedAndLeftAlone) {
   EXPECT_EQ(FilesBelow(path()), std::vector<fs::path>({"photo.jpg"}));
 }
 
+// Dragonboat, LevelDB and RocksDB have a LOCK, too, and RocksDB an IDENTITY.
+TEST_F(DataFolderTest, AForeignFolderWithALockIsNotWrittenTo) {
+  const std::vector<std::vector<fs::path>> folders = {
+      {"LOCK", "NODEHOST.ID", "dragonboat.ds"},
+      {"CURRENT", "LOCK", "MANIFEST-000004"},
+      {"CURRENT", "IDENTITY", "LOCK", "MANIFEST-000004"},
+      {"LOCK", "db/table", "letter"},
+      {"db/table"}};
+  const std::vector<std::string> named = {"NODEHOST.ID", "CURRENT", "CURRENT", "letter", "db"};
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    fs::remove_all(path());
+    fs::create_directories(path() / "db");
+    for (const fs::path& file : folders[i]) WriteFile(path() / file, "theirs");
+    const std::string says = path().string() + " is not a data folder of drumbeat, it holds " +
+                             named[i] + "; choose another folder";
+    ExpectRefused(Open(), ErrorCode::kNotOwner, says);
+    ExpectRefused(Create(), ErrorCode::kNotOwner, says);
+    EXPECT_EQ(FilesBelow(path()), folders[i]);
+    for (const fs::path& file : folders[i]) EXPECT_EQ(ReadFile(path() / file), "theirs") << file;
+  }
+}
+
+TEST_F(DataFolderTest, AForeignNameIsToldOnOneLine) {
+  fs::create_directories(path());
+  WriteFile(path() / "a\nb", "x");
+  ExpectRefused(Open(), ErrorCode::kNotOwner, "it holds a\\nb; ");
+}
+
+TEST_F(DataFolderTest, AFolderOfOursMayHoldOtherThings) {
+  const std::string host_id = MakeKept();
+  fs::create_directories(path() / "lost+found");
+  EXPECT_EQ(Open().value()->host_id(), host_id);
+  fs::create_directories(path() / "db");
+  WriteFile(path() / "db" / "WITNESS", "x");
+  WriteFile(path() / "IDENTITY", "x");
+  ExpectRefused(Open(), ErrorCode::kDamaged, "IDENTITY is damaged");
+  fs::remove(path() / "IDENTITY");
+  ExpectRefused(Open(), ErrorCode::kDamaged, "IDENTITY is missing");
+}
+
 TEST_F(DataFolderTest, AFolderThatLostItsIdentityIsDamaged) {
   MakeKept();
-  fs::create_directories(path() / "stores");
+  fs::create_directories(path() / "db");
   fs::remove(path() / "IDENTITY");
   ExpectRefused(Open(), ErrorCode::kDamaged, "IDENTITY is missing");
   ExpectRefused(Create(), ErrorCode::kDamaged, "IDENTITY is missing");
-  EXPECT_TRUE(fs::exists(path() / "stores"));
+  EXPECT_TRUE(fs::exists(path() / "db"));
 }
 
 TEST_F(DataFolderTest, ANewerFormatIsRefusedByName) {
