@@ -39,8 +39,7 @@ std::string Title(const Path& folder) { return "data folder " + folder.string();
 std::unexpected<Error> Refused(const Path& folder, std::string_view what, int error_number) {
   Error error =
       SystemError(ErrorCode::kStorage, std::string(what) + " " + Title(folder), error_number);
-  const bool full = error_number == ENOSPC || error_number == EDQUOT;
-  error.message += full ? "; free some space" : "; check its permissions or choose another folder";
+  if (!MeansFull(error_number)) error.message += "; check its permissions or choose another folder";
   return std::unexpected(std::move(error));
 }
 
@@ -164,25 +163,46 @@ bool SameFile(int fd, int folder, const char* name) {
          opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
 
+struct LockFile {
+  Fd fd;
+  /// By this call.
+  bool made = false;
+};
+
+/// Not ok when it cannot be opened, or was deleted while this went on: errno says which.
+LockFile OpenLock(int folder_fd) {
+  Fd made = OpenAt(folder_fd, kLockName, O_RDWR | O_CREAT | O_EXCL);
+  if (made.ok() || errno != EEXIST) return {.fd = std::move(made), .made = true};
+  return {.fd = OpenAt(folder_fd, kLockName, O_RDWR), .made = false};
+}
+
+/// 0 or the error number.
+int WritePid(int lock) {
+  if (::ftruncate(lock, 0) != 0) return errno;
+  return WriteFully(lock, std::to_string(::getpid()) + "\n", 0);
+}
+
 /// Takes the lock and writes our pid into it. flock goes with the open file, so that it also keeps
 /// out a second host in this process, and is gone with the process however it ends.
 Result<Fd> Lock(const Path& folder, int folder_fd) {
   for (;;) {
-    Fd lock = OpenAt(folder_fd, kLockName, O_RDWR | O_CREAT);
-    if (!lock.ok()) return Refused(folder, "cannot lock", errno);
+    LockFile lock = OpenLock(folder_fd);
+    if (!lock.fd.ok() && !lock.made && errno == ENOENT) continue;
+    if (!lock.fd.ok()) return Refused(folder, "cannot lock", errno);
+    const int fd = lock.fd.get();
     int failed;
     do {
-      failed = ::flock(lock.get(), LOCK_EX | LOCK_NB);
+      failed = ::flock(fd, LOCK_EX | LOCK_NB);
     } while (failed != 0 && errno == EINTR);
-    if (failed != 0 && errno == EWOULDBLOCK) return Locked(folder, lock.get());
+    if (failed != 0 && errno == EWOULDBLOCK) return Locked(folder, fd);
     if (failed != 0) return Refused(folder, "cannot lock", errno);
     // Whoever held it may have deleted it before letting go.
-    if (!SameFile(lock.get(), folder_fd, kLockName)) continue;
-    if (::ftruncate(lock.get(), 0) != 0) return Refused(folder, "cannot lock", errno);
-    const std::string pid = std::to_string(::getpid()) + "\n";
-    const Result<void> written = WriteAt(lock.get(), (folder / kLockName).string(), pid, 0);
-    if (!written) return std::unexpected(written.error());
-    return lock;
+    if (!SameFile(fd, folder_fd, kLockName)) continue;
+    const int failure = WritePid(fd);
+    if (failure == 0) return std::move(lock.fd);
+    // It would keep the folder from being taken away.
+    if (lock.made) ::unlinkat(folder_fd, kLockName, 0);
+    return Refused(folder, "cannot lock", failure);
   }
 }
 

@@ -17,9 +17,12 @@ Fd::~Fd() {
   if (fd_ >= 0) ::close(fd_);
 }
 
+bool MeansFull(int error_number) { return error_number == ENOSPC || error_number == EDQUOT; }
+
 Error SystemError(ErrorCode code, std::string_view what, int error_number) {
-  return Error{.code = code,
-               .message = std::string(what) + ": " + std::generic_category().message(error_number)};
+  std::string text = std::string(what) + ": " + std::generic_category().message(error_number);
+  if (MeansFull(error_number)) text += "; free some space";
+  return Error{.code = code, .message = std::move(text)};
 }
 
 Fd OpenAt(int directory, const std::string& name, int flags, mode_t mode) {

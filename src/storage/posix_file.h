@@ -32,7 +32,10 @@ class Fd {
   int fd_ = -1;
 };
 
-/// `what` and the reason that `error_number` stands for, on one line.
+/// Whether it stands for a disk that is full, or one's share of it.
+bool MeansFull(int error_number);
+
+/// `what` and the reason that `error_number` stands for, on one line, with a full disk's remedy.
 Error SystemError(ErrorCode code, std::string_view what, int error_number);
 
 /// Opens relative to `directory` (or AT_FDCWD); never follows a link at the end, never inherited.

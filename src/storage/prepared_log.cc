@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -26,9 +27,9 @@ constexpr std::size_t kLargeWriteBytes = 16u << 10;
 constexpr std::array<char, kAheadBytes> kZeros{};
 
 IOStatus StatusOf(const std::string& path, int error_number) {
-  const std::string text = SystemError(ErrorCode::kStorage, path, error_number).message;
-  return error_number == ENOSPC || error_number == EDQUOT ? IOStatus::NoSpace(text)
-                                                          : IOStatus::IOError(text);
+  // What to do is said at the end of RocksDB's message.
+  const std::string text = path + ": " + std::generic_category().message(error_number);
+  return MeansFull(error_number) ? IOStatus::NoSpace(text) : IOStatus::IOError(text);
 }
 
 /// One write-ahead log. RocksDB appends from one thread at a time and syncs from any.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/data_folder.h"
 
+#include <cerrno>
 #include <filesystem>
 #include <string>
 #include <sys/stat.h>
@@ -352,6 +353,28 @@ TEST_F(DataFolderTest, WithoutPermissionNothingIsMade) {
                                  "folder");
   EXPECT_EQ(child.Wait(), 0);
   EXPECT_FALSE(fs::exists(path()));
+}
+
+TEST_F(DataFolderTest, AFirstStartOnAFullDiskLeavesNoFolder) {
+  for (const int error : {ENOSPC, EDQUOT}) {
+    for (const std::string name : {"/LOCK", "/IDENTITY.tmp"}) {
+      const RefusedWrites full(name, error);
+      ExpectRefused(Create(), ErrorCode::kStorage, "; free some space");
+      EXPECT_EQ(full.refused(), 1);
+      EXPECT_FALSE(fs::exists(folder_.path() / "a")) << name;
+    }
+  }
+  MakeKept();
+}
+
+TEST_F(DataFolderTest, AFullDiskTakesNoLockAwayThatWasThere) {
+  const std::string host_id = MakeKept();
+  {
+    const RefusedWrites full("/LOCK", ENOSPC);
+    ExpectRefused(Open(), ErrorCode::kStorage, "; free some space");
+  }
+  EXPECT_TRUE(fs::exists(path() / "LOCK"));
+  EXPECT_EQ(Open().value()->host_id(), host_id);
 }
 
 TEST_F(DataFolderTest, TwoFirstStartsAtOnceMakeOneFolder) {
