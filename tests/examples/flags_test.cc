@@ -167,6 +167,46 @@ TEST(FlagsTest, UnknownFlagsStrayWordsAndMissingValuesAreBadUsage) {
 TEST(FlagsTest, AComplaintStaysOnOneLine) {
   const EarlyExit end = Refused({"-replicaid", "a\nb\x1b[31m"}, 2);
   EXPECT_NE(FirstLine(end.to_stderr).find("a?b?[31m"), std::string::npos) << end.to_stderr;
+  EXPECT_EQ(Refused({"-addr", "loc\nalhost:1"}, 1).to_stderr,
+            "address \"loc?alhost:1\" is not host:port\n");
+}
+
+TEST(FlagsTest, AComplaintNamesTheFlagAsItWasTyped) {
+  const auto complaint = [](const Arguments& arguments) {
+    return FirstLine(Refused(arguments, 2).to_stderr);
+  };
+  EXPECT_EQ(complaint({"-x"}), "not a flag of this program: -x");
+  EXPECT_EQ(complaint({"--x=1"}), "not a flag of this program: --x");
+  EXPECT_EQ(complaint({"-=1"}), "not a flag of this program: -=1");
+  EXPECT_EQ(complaint({"stray"}), "not a flag of this program: stray");
+  EXPECT_EQ(complaint({"--", "-join"}), "not a flag of this program: -join");
+  EXPECT_EQ(complaint({"-replicaid"}), "missing value for flag -replicaid");
+  EXPECT_EQ(complaint({"--addr"}), "missing value for flag --addr");
+  EXPECT_EQ(complaint({"--replicaid=x"}),
+            "invalid value \"x\" for flag --replicaid: not a decimal number of at most 64 bits");
+  EXPECT_EQ(complaint({"-h=maybe"}), "invalid value \"maybe\" for flag -h: neither true nor false");
+}
+
+TEST(FlagsTest, WhatIsFirstDecides) {
+  for (const char* end : {"-help", "-h", "-version"}) {
+    for (const Arguments& wrong : {Arguments{"-x"}, {"stray"}, {"-replicaid=x"}, {"-join=x"}}) {
+      Arguments arguments = wrong;
+      arguments.emplace_back(end);
+      Refused(arguments, 2);
+      std::ranges::reverse(arguments);
+      const auto flags = ParseFlags(arguments);
+      ASSERT_FALSE(flags);
+      EXPECT_EQ(flags.error().status, 0) << testing::PrintToString(arguments);
+    }
+  }
+  Refused({"-replicaid=x", "-replicaid=2"}, 2);
+}
+
+TEST(FlagsTest, HelpAndVersionMayBeSwitchedOff) {
+  const Flags flags = MustParse({"-h=false", "--help=0", "-version=f", "-replicaid=2"});
+  EXPECT_EQ(flags.replica_id, ReplicaId(2));
+  EXPECT_EQ(ParseFlags({"-h=true"}).error().status, 0);
+  EXPECT_EQ(ParseFlags({"-version=1"}).error().status, 0);
 }
 
 TEST(FlagsTest, HelpGoesToStdoutAndEndsWell) {

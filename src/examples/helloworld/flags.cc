@@ -23,57 +23,50 @@ using drumbeat::ReplicaId;
 constexpr int kStartFailure = 1;
 constexpr int kUsageFailure = 2;
 
-// CLI11 knows no long names behind a single dash, and takes an option's value only from the next
-// word when that word may not look like an option. So every flag becomes "--name" and, when it has
-// a value, the value as a word of its own.
-class DoubleDashes {
- public:
-  explicit DoubleDashes(const std::vector<std::string>& arguments) {
-    for (auto word = arguments.begin(); word != arguments.end(); ++word) {
-      word = Rewrite(word, arguments.end());
-    }
-  }
-  std::vector<std::string> Take() && { return std::move(words_); }
-
- private:
-  using Word = std::vector<std::string>::const_iterator;
-
-  // Returns the last word that was used.
-  Word Rewrite(Word word, Word end) {
-    const std::string_view text = *word;
-    const std::size_t dashes = text.starts_with("--") ? 2 : 1;
-    if (!text.starts_with('-') || text.size() == dashes || text[dashes] == '-') {
-      words_.push_back(*word);
-      return word;
-    }
-    const std::size_t equals = text.find('=');
-    const std::string name(text.substr(dashes, equals - dashes));
-    std::optional<std::string> value;
-    if (equals != std::string_view::npos) value = text.substr(equals + 1);
-
-    if (name == "h") {
-      words_.emplace_back("--help");
-    } else if (name == "join") {
-      Append(name, value.value_or("true"));
-    } else if (value) {
-      Append(name, *value);
-    } else if (TakesNextWord(name) && std::next(word) != end) {
-      Append(name, *++word);
-    } else {
-      words_.push_back("--" + name);
-    }
-    return word;
-  }
-
-  static bool TakesNextWord(std::string_view name) { return name == "replicaid" || name == "addr"; }
-
-  void Append(const std::string& name, std::string value) {
-    words_.push_back("--" + name);
-    words_.push_back(std::move(value));
-  }
-
-  std::vector<std::string> words_;
+// The flags as typed; what they mean is ours to find, as CLI11 reads numbers loosely.
+struct Texts {
+  std::string replica_id = "1";
+  std::string address;
+  std::string join = "false";
+  std::string version = "false";
+  std::string help = "false";
 };
+
+bool TakesNextWord(std::string_view name) { return name == "replicaid" || name == "addr"; }
+bool IsSwitch(std::string_view name) {
+  return name == "join" || name == "version" || name == "help" || name == "h";
+}
+
+struct TypedFlag {
+  // What complaints call it: as it was typed, without its value.
+  std::string spelling;
+  // CLI11 knows no long names behind a single dash, and takes an option's value only from the next
+  // word when that word may not look like an option. So this is "--name" and, when it has a value,
+  // the value as a word of its own.
+  std::vector<std::string> words;
+};
+
+// Takes one flag off the words before `end`; or a word that is none, as it is.
+TypedFlag TakeFlag(std::vector<std::string>::const_iterator& word,
+                   std::vector<std::string>::const_iterator end) {
+  const std::string& text = *word++;
+  const std::size_t dashes = text.starts_with("--") ? 2 : 1;
+  const std::size_t equals = text.find('=');
+  if (!text.starts_with('-') || text.size() == dashes || text[dashes] == '-' || equals == dashes) {
+    return {.spelling = text, .words = {text}};
+  }
+  const std::string name = text.substr(dashes, equals - dashes);
+  TypedFlag flag{.spelling = text.substr(0, equals),
+                 .words = {"--" + (name == "h" ? "help" : name)}};
+  if (equals != std::string::npos) {
+    flag.words.push_back(text.substr(equals + 1));
+  } else if (IsSwitch(name)) {
+    flag.words.emplace_back("true");
+  } else if (TakesNextWord(name) && word != end) {
+    flag.words.push_back(*word++);
+  }
+  return flag;
+}
 
 // The words that Go's flag package takes for a bool.
 std::optional<bool> ParseBool(std::string_view text) {
@@ -103,8 +96,13 @@ EarlyExit BadUsage(const CLI::App& app, std::string complaint) {
           .to_stderr = OneLine(std::move(complaint)) + "\n" + app.help()};
 }
 
+EarlyExit UnknownFlag(const CLI::App& app, const std::string& word) {
+  return BadUsage(app, "not a flag of this program: " + word);
+}
+
 EarlyExit CannotStart(std::string complaint) {
-  return {.status = kStartFailure, .to_stdout = {}, .to_stderr = std::move(complaint) + "\n"};
+  return {
+      .status = kStartFailure, .to_stdout = {}, .to_stderr = OneLine(std::move(complaint)) + "\n"};
 }
 
 std::optional<std::string> WhyNoAddress(const Flags& flags) {
@@ -132,26 +130,65 @@ std::optional<std::string> WhyNoFounder(const Flags& flags) {
   return {};
 }
 
-// The texts as typed; their meaning is ours to find, as CLI11 reads numbers loosely.
-struct Texts {
-  std::string replica_id = "1";
-  std::string address;
-  std::string join = "false";
-};
+constexpr const char* kVersionLine = "example-helloworld " HELLOWORLD_VERSION "\n";
 
-std::expected<Flags, EarlyExit> Interpret(const CLI::App& app, const Texts& texts) {
-  const std::optional<std::uint64_t> id = ParseReplicaId(texts.replica_id);
-  if (!id) {
-    return std::unexpected(BadUsage(app, "invalid value \"" + texts.replica_id +
-                                             "\" for flag -replicaid: not a decimal number of at "
-                                             "most 64 bits"));
+void Describe(CLI::App& app, Texts& texts) {
+  app.set_help_flag();  // Ours has a value, such as -h=false.
+  const auto add = [&app](const char* name, std::string& text, const char* what, const char* says) {
+    app.add_option(name, text, says)
+        ->option_text(what)
+        ->type_name("value")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  };
+  add("-h,--help", texts.help, " ", "Print this help message and exit");
+  add("--version", texts.version, " ", "Print the version and end");
+  add("--replicaid", texts.replica_id, "N", "Which replica this is (default 1)");
+  add("--addr", texts.address, "HOST:PORT",
+      "Where it is reached (default localhost:6300N for replicas 1, 2 and 3)");
+  add("--join", texts.join, " ", "It was added to the group with the add command");
+  app.footer("One dash does as well as two, and -flag=value as well as -flag value.");
+}
+
+// What is wrong with the value of the flag that was read last: those before it were right.
+std::optional<std::string> WhyBadValue(const Texts& texts, const std::string& spelling) {
+  const auto complaint = [&spelling](const std::string& value, const std::string& why) {
+    return "invalid value \"" + value + "\" for flag " + spelling + ": " + why;
+  };
+  if (!ParseReplicaId(texts.replica_id)) {
+    return complaint(texts.replica_id, "not a decimal number of at most 64 bits");
   }
-  const std::optional<bool> join = ParseBool(texts.join);
-  if (!join) {
-    return std::unexpected(BadUsage(
-        app, "invalid value \"" + texts.join + "\" for flag -join: neither true nor false"));
+  for (const std::string& text : {texts.join, texts.version, texts.help}) {
+    if (!ParseBool(text)) return complaint(text, "neither true nor false");
   }
-  Flags flags{.replica_id = ReplicaId(*id), .address = texts.address, .join = *join};
+  return {};
+}
+
+// Reads one more flag into `texts`; says why the program ends there, if it does.
+std::optional<EarlyExit> Read(CLI::App& app, TypedFlag flag, const Texts& texts) {
+  std::ranges::reverse(flag.words);  // CLI11 takes them from the back.
+  try {
+    app.parse(std::move(flag.words));
+  } catch (const CLI::ExtrasError&) {
+    return UnknownFlag(app, flag.spelling);
+  } catch (const CLI::ArgumentMismatch&) {
+    return BadUsage(app, "missing value for flag " + flag.spelling);
+  } catch (const CLI::ParseError& error) {
+    return BadUsage(app, error.what());
+  }
+  if (const auto why = WhyBadValue(texts, flag.spelling)) return BadUsage(app, *why);
+  if (*ParseBool(texts.help)) {
+    return EarlyExit{.status = 0, .to_stdout = app.help(), .to_stderr = {}};
+  }
+  if (*ParseBool(texts.version)) {
+    return EarlyExit{.status = 0, .to_stdout = kVersionLine, .to_stderr = {}};
+  }
+  return {};
+}
+
+std::expected<Flags, EarlyExit> Interpret(const Texts& texts) {
+  Flags flags{.replica_id = ReplicaId(*ParseReplicaId(texts.replica_id)),
+              .address = texts.address,
+              .join = *ParseBool(texts.join)};
   if (!flags.replica_id) {
     return std::unexpected(CannotStart("replica id must not be 0"));
   }
@@ -182,37 +219,19 @@ const MemberMap& InitialMembers() {
 std::expected<Flags, EarlyExit> ParseFlags(const std::vector<std::string>& arguments) {
   CLI::App app("A replicated counter of messages: one replica of a three-replica group.",
                "example-helloworld");
-  app.footer("One dash does as well as two, and -flag=value as well as -flag value.");
-  const std::string version = "example-helloworld " HELLOWORLD_VERSION;
-  app.set_version_flag("--version", version, "Print the version and end");
   Texts texts;
-  app.add_option("--replicaid", texts.replica_id, "Which replica this is (default 1)")
-      ->option_text("N")
-      ->type_name("value")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--addr", texts.address,
-                 "Where it is reached (default localhost:6300N for replicas 1, 2 and 3)")
-      ->option_text("HOST:PORT")
-      ->type_name("value")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--join", texts.join, "It was added to the group with the add command")
-      ->option_text(" ")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-
-  std::vector<std::string> words = DoubleDashes(arguments).Take();
-  std::ranges::reverse(words);  // CLI11 takes them from the back.
-  try {
-    app.parse(std::move(words));
-  } catch (const CLI::CallForHelp&) {
-    return std::unexpected(EarlyExit{.status = 0, .to_stdout = app.help(), .to_stderr = {}});
-  } catch (const CLI::CallForVersion&) {
-    return std::unexpected(EarlyExit{.status = 0, .to_stdout = version + "\n", .to_stderr = {}});
-  } catch (const CLI::ExtrasError&) {
-    return std::unexpected(BadUsage(app, "not a flag of this program: " + app.remaining().front()));
-  } catch (const CLI::ParseError& error) {
-    return std::unexpected(BadUsage(app, error.what()));
+  Describe(app, texts);
+  // One at a time, as Go's flag package does: what is wrong, or ends the program, first decides.
+  for (auto word = arguments.begin(); word != arguments.end();) {
+    if (*word == "--") {  // Flags end here, and there is nothing else to say.
+      if (++word == arguments.end()) break;
+      return std::unexpected(UnknownFlag(app, *word));
+    }
+    if (auto end = Read(app, TakeFlag(word, arguments.end()), texts)) {
+      return std::unexpected(std::move(*end));
+    }
   }
-  return Interpret(app, texts);
+  return Interpret(texts);
 }
 
 }  // namespace helloworld

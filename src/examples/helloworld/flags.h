@@ -29,7 +29,8 @@ struct EarlyExit {
 const drumbeat::MemberMap& InitialMembers();
 
 /// `arguments`: those of main() without the program's name. Flags may be spelled as a Go program
-/// takes them: -x v, -x=v, --x v, --x=v; -join or -join=BOOL; the last repeat wins.
+/// takes them: -x v, -x=v, --x v, --x=v; -join or -join=BOOL; the last repeat wins. The first that
+/// is wrong, or asks for help or the version, ends the program.
 std::expected<Flags, EarlyExit> ParseFlags(const std::vector<std::string>& arguments);
 
 }  // namespace helloworld
