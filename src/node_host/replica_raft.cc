@@ -80,7 +80,10 @@ void ReplicaRaft::Start() {
   Publish();
   state_.SetRunning();
   // Before its first election nobody has missed it.
-  if (stored.hard_state.term > kFoundingTerm) Greet();
+  if (stored.hard_state.term <= kFoundingTerm) return;
+  Greet();
+  // Members that neither a snapshot nor the StartOptions name come with the log.
+  if (stored.applied < stored.hard_state.commit) greets_again_at_ = stored.hard_state.commit;
 }
 
 // Members that dialled in vain while it was away pause until they hear of it. Its leader would, and
@@ -90,7 +93,7 @@ void ReplicaRaft::Start() {
 // alone, it shall not disturb who leads.
 void ReplicaRaft::Greet() {
   for (const ReplicaId member : state_.addresses.Members()) {
-    if (member == state_.ref.replica) continue;
+    if (member == state_.ref.replica || !greeted_.insert(member).second) continue;
     state_.services.transport.Send(state_.addresses.Find(member), {.shard = state_.ref.shard,
                                                                    .from = state_.ref.replica,
                                                                    .to = member,
@@ -129,6 +132,10 @@ bool ReplicaRaft::TakeInputs() {
     if (applied > told_applied_) {
       raft_->Applied(applied);
       told_applied_ = applied;
+      if (greets_again_at_ && applied >= greets_again_at_) {
+        greets_again_at_ = Index(0);
+        Greet();
+      }
     }
     if (!inputs_.proposals.empty()) raft_->Propose(std::exchange(inputs_.proposals, {}));
     if (auto context = state_.reads.StartRound(state_.services.now_tick.load())) {

@@ -61,7 +61,7 @@ class ReplicaRaft {
   void Guarded(const std::function<void()>& step);
 
   void Start();
-  /// Lets the other members hear that this replica is back.
+  /// Lets the other members that are known hear that this replica is back, each once.
   void Greet();
   void Handle(const ReplicaEvent& event);
   // The log could not be cut: the store failed for all, or what it holds of this replica is
@@ -101,6 +101,9 @@ class ReplicaRaft {
   /// Received snapshots that the Raft was told of and has not answered yet.
   int installs_ = 0;
   Index told_applied_;
+  std::set<ReplicaId> greeted_;
+  /// Once this is applied, all members are known that were when the replica ended; 0: no more.
+  Index greets_again_at_;
   std::uint64_t own_ticks_ = 0;
   std::map<ReplicaId, DelayedStatus> snapshot_statuses_;
   /// Receivers of snapshots that are on their way. One who lost the leadership and regained it may

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drumbeat/node_host.h"
 
+#include <algorithm>
 #include <atomic>
 #include <future>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -247,20 +251,52 @@ TEST(NodeHostTest, ALeaderThatIsRemovedHandsOver) {
   EXPECT_TRUE(cluster.Propose(2, "c").has_value());
 }
 
-// Nobody leads and it does not campaign: nothing but that brings it to dial anybody.
+/// Starts replica `id` of a cluster that is stopped. Nobody leads and it does not campaign: nothing
+/// but showing itself brings it to dial anybody. Returns whether it dials all `members`.
+bool ShowsItself(TestCluster& cluster, std::uint64_t id, const StartOptions& options,
+                 const std::vector<std::uint64_t>& members) {
+  const auto log = cluster.Host(id).log = std::make_shared<QuietSink>();
+  cluster.Open(id);
+  ReplicaConfig config = cluster.Config(id);
+  config.election_ticks = 100'000;
+  EXPECT_TRUE(
+      cluster.At(id)
+          .StartReplica(
+              options, [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, config)
+          .has_value());
+  const std::string dialled = "raft TCP stream from [00128:0000" + std::to_string(id) + "] to ";
+  return Eventually([&] {
+    return std::ranges::all_of(members, [&](std::uint64_t member) {
+      return log->Has(dialled + "[00128:0000" + std::to_string(member) + "] established");
+    });
+  });
+}
+
 TEST(NodeHostTest, AReplicaThatComesBackShowsItselfToAllMembers) {
   TestCluster cluster(3);
   cluster.Serve(3);
   for (std::uint64_t id = 1; id <= 3; ++id) cluster.Stop(id);
-  const auto log = cluster.Host(1).log = std::make_shared<QuietSink>();
-  cluster.Open(1);
-  ReplicaConfig config = cluster.Config(1);
-  config.election_ticks = 100'000;
-  ASSERT_TRUE(cluster.Start(1, false, config).has_value());
-  EXPECT_TRUE(Eventually([&] {
-    return log->Has("raft TCP stream from [00128:00001] to [00128:00002] established") &&
-           log->Has("raft TCP stream from [00128:00001] to [00128:00003] established");
-  }));
+  EXPECT_TRUE(ShowsItself(cluster, 1, {.initial_members = cluster.Founders()}, {2, 3}));
+}
+
+TEST(NodeHostTest, AReplicaThatComesBackShowsItselfToThoseWhomItsLogNames) {
+  TestCluster cluster(3);
+  cluster.Serve(2);
+  ASSERT_TRUE(cluster.At(1)
+                  .RequestAddReplica(kShard, ReplicaId(3), cluster.Host(3).address, kTimeout)
+                  .Get()
+                  .has_value());
+  ASSERT_TRUE(cluster.Start(3, true).has_value());
+  ASSERT_TRUE(cluster.Propose(3, "b").has_value());
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    ASSERT_TRUE(cluster.WaitForText(id, "ab"));
+    cluster.Stop(id);
+  }
+  EXPECT_TRUE(ShowsItself(cluster, 1, {.initial_members = cluster.Founders()}, {2, 3}));
+  cluster.Stop(1);
+  EXPECT_TRUE(ShowsItself(cluster, 2, {}, {1, 3}));
+  cluster.Stop(2);
+  EXPECT_TRUE(ShowsItself(cluster, 3, {.join = true}, {1, 2}));
 }
 
 TEST(NodeHostTest, AFailingStateMachineStopsItsReplicaAlone) {
