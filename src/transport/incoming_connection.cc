@@ -108,13 +108,13 @@ std::optional<Time> IncomingConnection::deadline() const {
 }
 
 bool IncomingConnection::Reserve(std::size_t capacity) {
-  const std::size_t held = buffer_ == nullptr ? 0 : buffer_->size();
-  if (!budget_.Take(capacity - held)) return false;
+  const std::size_t more = Counted(capacity) - (buffer_ == nullptr ? 0 : Counted(buffer_->size()));
+  if (!budget_.Take(more)) return false;
   base::Buffer* larger = nullptr;
   try {
     larger = base::Buffer::New(capacity);
   } catch (...) {
-    budget_.Return(capacity - held);
+    budget_.Return(more);
     throw;
   }
   if (buffer_ != nullptr) {
@@ -127,7 +127,7 @@ bool IncomingConnection::Reserve(std::size_t capacity) {
 
 void IncomingConnection::Release() {
   if (buffer_ == nullptr) return;
-  budget_.Return(buffer_->size());
+  budget_.Return(Counted(buffer_->size()));
   buffer_->Unref();
   buffer_ = nullptr;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -43,7 +44,9 @@ class IncomingConnection {
   /// For each piece of a payload, and for what is left at its end.
   static constexpr Duration kPieceLimit = std::chrono::seconds(5);
   static constexpr std::size_t kPieceBytes = 2u << 20;
-  /// First size of a payload's buffer when not all of it came at once.
+  /// First size of a payload's buffer when not all of it came at once. So much does not count in
+  /// the budget: small frames pass when others have used it up. Of all connections together that is
+  /// max_connections times as much.
   static constexpr std::size_t kFirstBufferBytes = 64u << 10;
 
   struct Limits {
@@ -85,6 +88,10 @@ class IncomingConnection {
   Arrival TakeHead(std::string_view& bytes, Time now);
   Arrival TakePayload(std::string_view& bytes, Time now);
   Arrival Complete(base::Bytes payload);
+  /// What the budget hears of a buffer of this size.
+  static std::size_t Counted(std::size_t capacity) {
+    return capacity - std::min(capacity, kFirstBufferBytes);
+  }
   /// False when the budget does not allow it.
   bool Reserve(std::size_t capacity);
   void Release();

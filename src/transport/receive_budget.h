@@ -7,8 +7,8 @@
 namespace drumbeat::transport {
 
 /// Memory that frames may take which are not complete yet, and pieces of snapshots that wait for
-/// the disk. Frames that come in one read are not counted, so that nobody can lock out small
-/// messages.
+/// the disk. Neither frames that come in one read are counted nor the first 64 KiB of others
+/// (IncomingConnection::kFirstBufferBytes), so that nobody can lock out small messages.
 struct ReceiveBudget {
   /// In bytes. Of a part: what it may have while the whole allows it.
   std::size_t limit = 0;
@@ -24,6 +24,7 @@ struct ReceiveBudget {
 };
 
 inline bool ReceiveBudget::Take(std::size_t bytes) {
+  if (bytes == 0) return true;  // Also beyond a limit that shrank.
   if (whole != nullptr) {
     const std::size_t left = whole->limit - std::min(whole->used + bytes, whole->limit);
     if (used + bytes > std::max(limit, left) || !whole->Take(bytes)) return false;

@@ -142,6 +142,22 @@ TEST_F(IncomingConnectionTest, UnfinishedFramesShareABudget) {
   EXPECT_EQ(honest.Take(half, now_).kind, Kind::kFrame);
 }
 
+TEST_F(IncomingConnectionTest, SmallFramesInPiecesPassWhenOthersHaveTakenAllMemory) {
+  ASSERT_TRUE(budget_.Take(budget_.limit));
+  const std::string small = FrameOf(codec::FrameMethod::kMessageBatch,
+                                    std::string(IncomingConnection::kFirstBufferBytes, 'x'));
+  for (std::size_t i = 0; i < small.size(); i += 10'000) {
+    i % 20'000 == 0 ? Feed(small.substr(i, 10'000)) : FeedDirectly(small.substr(i, 10'000));
+  }
+  EXPECT_EQ(outcome_.payloads.size(), 1u);
+  EXPECT_EQ(outcome_.last, Kind::kNothing) << outcome_.reason;
+  EXPECT_EQ(budget_.used, budget_.limit);
+  const std::string larger = FrameOf(codec::FrameMethod::kMessageBatch,
+                                     std::string(IncomingConnection::kFirstBufferBytes + 2, 'x'));
+  Feed(larger.substr(0, larger.size() - 1));
+  EXPECT_EQ(outcome_.last, Kind::kBroken);
+}
+
 TEST_F(IncomingConnectionTest, WhatAConnectionHeldIsFreeAfterIt) {
   {
     IncomingConnection other({.max_frame_bytes = kMaxFrame}, budget_);

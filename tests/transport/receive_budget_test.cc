@@ -46,6 +46,15 @@ TEST_F(ReceiveBudgetTest, WhatIsRefusedTakesNothing) {
   EXPECT_TRUE(first_.Take(200));
 }
 
+TEST_F(ReceiveBudgetTest, NothingIsAlwaysAllowed) {
+  TakeAll(first_);
+  TakeAll(second_);
+  TakeAll(third_);
+  EXPECT_TRUE(first_.Take(0)) << "which has more than its limit";
+  EXPECT_TRUE(third_.Take(0));
+  EXPECT_EQ(whole_.used, 400u);
+}
+
 TEST_F(ReceiveBudgetTest, WhatIsReturnedIsThereForAll) {
   TakeAll(first_);
   TakeAll(second_);

@@ -138,6 +138,33 @@ TEST(TcpAcceptorTest, OneMachineDoesNotTakeTheMemoryOfOthers) {
   EXPECT_TRUE(host.handler.WaitFor([](const auto& record) { return record.chunks.size() == 1; }));
 }
 
+// Several networks together can use up the whole budget.
+TEST(TcpAcceptorTest, SmallMessagesInPiecesPassWhenOthersHaveTakenAllMemory) {
+  RecordingHandler handler;
+  TcpContext context(TcpOptions(), logging::Logger(nullptr, LogLevel::kInfo, "test"));
+  context.handler = &handler;
+  context.heard_from = [](const std::string&) {};
+  ASSERT_TRUE(context.receive_budget.Take(context.receive_budget.limit));
+  std::vector<Tcp::acceptor> listeners;
+  listeners.emplace_back(context.io, Tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  RawPeer peer = RawPeer::To(ToText(listeners[0].local_endpoint()));
+  TcpAcceptor acceptor(context, std::move(listeners));
+  acceptor.Start();
+  const auto run_until = [&](std::size_t messages) {
+    const auto limit = context.Now() + seconds(10);
+    while (handler.Get().messages.size() < messages && context.io.run_one_until(limit) > 0)
+      continue;
+    return handler.Get().messages.size() == messages;
+  };
+  // What is behind the first message is read with it.
+  const std::string bytes = HeartbeatFrame(1) + HeartbeatFrame(2);
+  ASSERT_TRUE(peer.Write(std::string_view(bytes).substr(0, bytes.size() - 1)));
+  ASSERT_TRUE(run_until(1));
+  ASSERT_TRUE(peer.Write(std::string_view(bytes).substr(bytes.size() - 1)));
+  EXPECT_TRUE(run_until(2));
+  acceptor.Stop();
+}
+
 TEST(TcpAcceptorTest, WhoSpeaksForAnotherDeploymentIsAStranger) {
   TestHost host(TwentyPlaces());
   ASSERT_TRUE(host.Start());
