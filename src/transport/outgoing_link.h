@@ -126,6 +126,8 @@ class OutgoingLink {
   void Blocked(Time now);
   void Writable() { blocked_ = false; }
   void EndWrite() { writing_ = false; }
+  /// The frame under way could not be made, so its messages are lost. EndWrite() follows.
+  void DropFrame() { frame_ = Frame::kNone; }
   bool writing() const { return writing_; }
 
   bool up() const { return state_ == State::kUp; }

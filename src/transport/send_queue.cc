@@ -30,12 +30,14 @@ void SendQueue::TakeBatch(std::size_t max_bytes, std::vector<QueuedMessage>& bat
     bytes_ = 0;
     return;
   }
+  std::size_t end = first_;
   std::size_t taken = 0;
-  while (!empty() && (batch.empty() || taken + front().bytes <= max_bytes)) {
-    taken += front().bytes;
-    batch.push_back(std::move(messages_[first_]));
-    ++first_;
+  while (end < messages_.size() && (end == first_ || taken + messages_[end].bytes <= max_bytes)) {
+    taken += messages_[end++].bytes;
   }
+  // All that can throw comes before anything is taken.
+  batch.reserve(end - first_);
+  while (first_ < end) batch.push_back(std::move(messages_[first_++]));
   bytes_ -= taken;
   ForgetTaken();
 }

@@ -2,6 +2,7 @@
 #include "transport/tcp_link.h"
 
 #include <cerrno>
+#include <exception>
 #include <sys/socket.h>
 #include <system_error>
 #include <thread>
@@ -242,22 +243,43 @@ bool TcpLink::BeginWrite(int& descriptor) {
 }
 
 bool TcpLink::PrepareFrame() {
-  NextWrite next;
+  NextWrite next = NextWrite::kNothing;
   bool failed = false;
+  try {
+    next = NextFrame(failed);
+  } catch (const std::exception&) {
+    DropFrame();
+    return false;
+  }
+  if (failed) HandFailure();
+  return next != NextWrite::kNothing;
+}
+
+NextWrite TcpLink::NextFrame(bool& failed) {
+  NextWrite next;
   {
     base::MutexLock lock(mutex_);
     next = link_.NextToWrite(batch_, context_.Now());
     failed = next == NextWrite::kNothing && failure_;
   }
-  if (failed) HandFailure();
-  if (next == NextWrite::kNothing) return false;
   if (next == NextWrite::kEncode) {
     frame_.Encode(batch_, context_.stamp);
     batch_.clear();
   } else if (next == NextWrite::kRepeat) {
     frame_.Rewind();
   }
-  return true;
+  return next;
+}
+
+void TcpLink::DropFrame() {
+  batch_.clear();
+  frame_.Trim();
+  {
+    base::MutexLock lock(mutex_);
+    link_.DropFrame();
+  }
+  // So that whoever waits for an answer hears of it. Short enough to need no memory itself.
+  EndWrite("out of memory");
 }
 
 void TcpLink::WroteFrame() {

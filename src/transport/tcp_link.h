@@ -67,6 +67,9 @@ class TcpLink : public std::enable_shared_from_this<TcpLink> {
   /// The next bytes are in `frame_`; false when there are none and the right to write was given
   /// back. Only with the right to write.
   bool PrepareFrame();
+  NextWrite NextFrame(bool& failed);
+  /// For want of memory, above all: Raft repeats what was in it.
+  void DropFrame();
   void WroteFrame();
   /// Gives the right to write back, because the connection is of no more use.
   void EndWrite(std::string reason);

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/bytes.h"
@@ -42,6 +44,14 @@ inline raft::Envelope AppendOf(std::uint64_t shard, std::uint64_t index, std::si
                                          .previous_term = Term(3),
                                          .commit = Index(index - 1),
                                          .entries = {std::move(entry)}}};
+}
+
+/// An append that is as large as no memory is; its bytes are not there.
+inline raft::Envelope AppendOfTooMuch() {
+  raft::Envelope message = AppendOf(1, 1, 0);
+  std::get<raft::AppendEntries>(message.message).entries[0].command =
+      base::Bytes::Static({"", std::numeric_limits<std::size_t>::max() / 2});
+  return message;
 }
 
 }  // namespace drumbeat::transport

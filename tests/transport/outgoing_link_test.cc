@@ -111,6 +111,22 @@ TEST_F(OutgoingLinkTest, AFullSocketHoldsWritersUntilItTakesMore) {
   EXPECT_EQ(link_.NextToWrite(batch, now_), NextWrite::kContinue);
 }
 
+TEST_F(OutgoingLinkTest, AFrameThatCannotBeMadeIsLostWithItsConnection) {
+  Connect();
+  Pass(OutgoingLink::kProofTime);
+  Push(2);
+  BeginFrame();
+  Push(3);
+  link_.DropFrame();
+  link_.EndWrite();
+  EXPECT_FALSE(link_.writing());
+  const LinkActions actions = link_.Lost("out of memory", now_);
+  EXPECT_TRUE(actions.close);
+  EXPECT_TRUE(actions.dial);
+  EXPECT_TRUE(link_.Dialed(now_).write);
+  EXPECT_EQ(WriteAll(), (Commits{3}));
+}
+
 TEST_F(OutgoingLinkTest, ManyMessagesLeaveInBatchesOfBoundedSize) {
   Connect();
   for (int i = 0; i < 5; ++i) link_.Push(AppendOf(1, 1, OutgoingLink::kBatchBytes / 2 - 200), now_);

@@ -2,6 +2,7 @@
 #include "transport/tcp_link.h"
 
 #include <chrono>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -119,6 +120,36 @@ TEST(TcpLinkStallTest, APeerThatNeverReadsCostsNobodyElseAnything) {
   ASSERT_TRUE(host.handler.WaitFor([&](const Record& record) {
     return record.unreachable == std::vector<std::string>{deaf_listener.address()};
   }));
+}
+
+TcpOptions AnySize() {
+  TcpOptions options;
+  options.max_send_queue_bytes = std::numeric_limits<std::size_t>::max();
+  return options;
+}
+
+// Whoever makes it must not keep the right to write.
+TEST(TcpLinkMemoryTest, AFrameForWhichThereIsNoMemoryCostsItsConnectionOnly) {
+  TestHost host(AnySize());
+  ASSERT_TRUE(host.Start());
+  RawListener listener;
+  host.SendNow(listener.address(), HeartbeatOf(1, 1));
+  RawPeer first = listener.Accept(seconds(10));
+  ASSERT_TRUE(ReadBatch(first));
+  ASSERT_NO_THROW(host.SendNow(listener.address(), AppendOfTooMuch()));
+  EXPECT_TRUE(first.WaitForEnd(seconds(10)));
+  EXPECT_TRUE(host.handler.WaitFor([](const Record& record) {
+    return record.reasons == std::vector<std::string>{"out of memory"};
+  }));
+  host.SendNow(listener.address(), HeartbeatOf(1, 2));
+  RawPeer second = listener.Accept(seconds(10));
+  ASSERT_TRUE(second.ok());
+  const auto batch = ReadBatch(second);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(CommitOf(batch->messages.at(0)), 2u);
+  const auto start = std::chrono::steady_clock::now();
+  host.transport->Stop();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(2));
 }
 
 TEST_F(TcpLinkTest, AStoppedPeerDoesNotHoldUpTheEnd) {

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <functional>
 #include <future>
+#include <limits>
 #include <memory>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -162,6 +163,24 @@ TEST_F(TlsTest, APeerThatRestartsIsReachedAgain) {
     ASSERT_TRUE(a.handler.WaitFor(
         [round](const Record& record) { return record.unreachable.size() == round + 1; }));
   }
+}
+
+TEST_F(TlsTest, AFrameForWhichThereIsNoMemoryCostsItsConnectionOnly) {
+  TcpOptions options = WithTls(authority_.Issue());
+  options.max_send_queue_bytes = std::numeric_limits<std::size_t>::max();
+  TestHost a(options);
+  TestHost b(WithTls(authority_.Issue()));
+  ASSERT_TRUE(a.Start());
+  ASSERT_TRUE(b.Start());
+  a.SendNow(b.address(), HeartbeatOf(1, 1));
+  ASSERT_TRUE(b.handler.WaitForMessages(1));
+  a.SendNow(b.address(), AppendOfTooMuch());
+  ASSERT_TRUE(a.handler.WaitFor([](const Record& record) {
+    return record.reasons == std::vector<std::string>{"out of memory"};
+  }));
+  a.SendNow(b.address(), HeartbeatOf(1, 2));
+  ASSERT_TRUE(b.handler.WaitForMessages(2));
+  EXPECT_EQ(CommitOf(b.handler.Get().messages.at(1)), 2u);
 }
 
 TEST_F(TlsTest, WhatWasFlushedBeforeStopReachesThePeer) {
