@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/dialer.h"
 
+#include <exception>
 #include <new>
 #include <utility>
 
@@ -16,11 +17,16 @@ constexpr int kUnconfirmedMilliseconds = 5000;
 
 std::shared_ptr<Dialer> Dialer::Start(TcpContext& context, const HostPort& target, Done done) {
   auto dialer = std::make_shared<Dialer>(context, target, std::move(done));
-  dialer->Watch(dialer->connect_limit_, "look up " + target.host + ": no answer in 5 s");
-  context.resolver.Resolve(target,
-                           [dialer](std::vector<Tcp::endpoint> endpoints, std::string error) {
-                             dialer->OnResolved(std::move(endpoints), std::move(error));
-                           });
+  try {
+    dialer->Watch(dialer->connect_limit_, "look up " + target.host + ": no answer in 5 s");
+    context.resolver.Resolve(
+        target, [dialer](std::vector<Tcp::endpoint> endpoints, std::string error) {
+          dialer->Try([&] { dialer->OnResolved(std::move(endpoints), std::move(error)); });
+        });
+  } catch (...) {
+    dialer->Cancel();
+    throw;
+  }
   return dialer;
 }
 
@@ -38,6 +44,16 @@ void Dialer::Cancel() {
   AsioError ignored;
   socket_.close(ignored);
   if (connection_ != nullptr) connection_->Reset();
+}
+
+template <class Step>
+void Dialer::Try(Step step) {
+  try {
+    step();
+  } catch (const std::exception&) {
+    if (!done_) throw;  // Not by the dial, but by whom it was for.
+    Fail("out of memory");
+  }
 }
 
 void Dialer::OnResolved(std::vector<Tcp::endpoint> endpoints, std::string error) {
@@ -66,7 +82,7 @@ void Dialer::TryNext() {
     if (!stopped && attempt == self->next_) self->socket_.cancel(ignored);
   });
   socket_.async_connect(endpoint, [self = shared_from_this()](const AsioError& result) {
-    self->OnConnected(result);
+    self->Try([&] { self->OnConnected(result); });
   });
 }
 
@@ -102,8 +118,10 @@ void Dialer::Handshake() {
   Watch(context_.Now() + kHandshakeLimit, "TLS handshake: no answer in 10 s");
   connection_->Handshake(
       [self = shared_from_this(), connection = connection_](const AsioError& error) {
-        if (!error) return self->Finish(connection, {});
-        self->Fail(HandshakeFailure(connection->ssl(), error));
+        self->Try([&] {
+          if (!error) return self->Finish(connection, {});
+          self->Fail(HandshakeFailure(connection->ssl(), error));
+        });
       });
 }
 

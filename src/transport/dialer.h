@@ -30,6 +30,9 @@ class Dialer : public std::enable_shared_from_this<Dialer> {
   void Cancel();
 
  private:
+  /// Runs `step` of a dial under way, and fails it when there is no memory for that.
+  template <class Step>
+  void Try(Step step);
   void OnResolved(std::vector<Tcp::endpoint> endpoints, std::string error);
   void TryNext();
   void OnConnected(const AsioError& error);

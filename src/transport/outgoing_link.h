@@ -48,14 +48,14 @@ struct LinkActions {
   std::optional<std::string> fail;
   /// Close the connection; the link knows.
   bool close = false;
-  std::optional<LinkUp> up;
-  std::optional<LinkDown> down;
   /// Connect, then call Dialed() or DialFailed().
   bool dial = false;
   /// Begin to write, see BeginWrite().
   bool write = false;
   /// deadline() may have moved to an earlier time.
   bool watch_deadline = false;
+  std::optional<LinkUp> up;
+  std::optional<LinkDown> down;
 };
 
 /// What there is to be written next.

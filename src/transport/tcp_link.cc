@@ -116,11 +116,12 @@ void TcpLink::Perform(LinkActions actions) {
   if (Closed()) return;
   if (actions.fail && connection_ != nullptr) FailConnection(connection_, std::move(*actions.fail));
   if (actions.close) CloseConnection();
-  if (actions.up) Report(*actions.up);
-  if (actions.down) Report(*actions.down);
   if (actions.dial) Dial();
   if (actions.write) context_.tls ? WriteSecure() : WritePlain();
   if (actions.watch_deadline) WatchDeadline();
+  // Last, so that the link goes on when whoever is told throws.
+  if (actions.up) Report(*actions.up);
+  if (actions.down) Report(*actions.down);
 }
 
 void TcpLink::Dial() {
@@ -129,10 +130,14 @@ void TcpLink::Dial() {
     self->dialer_ = nullptr;
     self->OnDialed(std::move(connection), std::move(reason));
   };
-  if (target_) {
-    dialer_ = Dialer::Start(context_, *target_, done);
-  } else {
-    asio::post(context_.io, [done] { done(nullptr, "not a host:port address"); });
+  try {
+    if (target_) {
+      dialer_ = Dialer::Start(context_, *target_, done);
+    } else {
+      asio::post(context_.io, [done] { done(nullptr, "not a host:port address"); });
+    }
+  } catch (const std::exception&) {
+    OnDialed(nullptr, "out of memory");
   }
 }
 

@@ -47,10 +47,12 @@ class RecordingHandler : public TransportHandler {
     return !refuse_chunk || !refuse_chunk(record_.chunks.back());
   }
   void OnUnreachable(const std::string& address, const std::string& reason) override {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     record_.unreachable.push_back(address);
     record_.reasons.push_back(reason);
     changed_.notify_all();
+    lock.unlock();
+    if (after_unreachable) after_unreachable();
   }
   void OnConnected(const std::string& address) override {
     const std::lock_guard lock(mutex_);
@@ -74,6 +76,7 @@ class RecordingHandler : public TransportHandler {
 
   // Set before the transport starts.
   std::function<void()> before_chunk;
+  std::function<void()> after_unreachable;
   std::function<bool(const codec::Chunk&)> refuse_chunk;
 
  private:

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <limits>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,22 @@ TEST_F(TcpLinkTest, AClosedConnectionIsNoticedAndTheNextMessageIsNotSpentOnIt) {
   const auto batch = ReadBatch(second);
   ASSERT_TRUE(batch);
   EXPECT_EQ(CommitOf(batch->messages.at(0)), 2u);
+}
+
+TEST(TcpLinkMemoryTest, WhoIsToldHasNoMemoryAndTheLinkGoesOn) {
+  TestHost host;
+  host.handler.after_unreachable = [] { throw std::bad_alloc(); };
+  ASSERT_TRUE(host.Start());
+  RawListener listener;
+  host.SendNow(listener.address(), HeartbeatOf(1, 1));
+  RawPeer first = listener.Accept(seconds(10));
+  ASSERT_TRUE(ReadBatch(first));
+  first.Close();
+  ASSERT_TRUE(host.sink->WaitFor("an event was lost: std::bad_alloc"));
+  host.SendNow(listener.address(), HeartbeatOf(1, 2));
+  RawPeer second = listener.Accept(seconds(10));
+  ASSERT_TRUE(second.ok());
+  EXPECT_TRUE(ReadBatch(second));
 }
 
 TEST_F(TcpLinkTest, APeerThatSpeaksAnotherProtocolIsLeftWithPauses) {
