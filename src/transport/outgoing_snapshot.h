@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "drumbeat/error.h"
 
@@ -47,6 +48,7 @@ class OutgoingSnapshot {
 
   /// Once finished.
   const Result<void>& result() const { return result_; }
+  Result<void> TakeResult() { return std::move(result_); }
 
  private:
   enum class State : std::uint8_t {

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/tcp_snapshot.h"
 
+#include <exception>
 #include <utility>
 
 #include "codec/frame.h"
 
 namespace drumbeat::transport {
+namespace {
+
+/// Short texts need no memory, for want of which most of these are.
+Error Failure(const std::exception& error) { return {ErrorCode::kTerminated, error.what()}; }
+
+}  // namespace
 
 TcpSnapshot::TcpSnapshot(TcpContext& context, std::shared_ptr<TcpLink> link, std::string address,
                          std::unique_ptr<ChunkSource> chunks, Done done)
@@ -24,6 +31,20 @@ void TcpSnapshot::Start(Released released) {
 void TcpSnapshot::Stop(Error error) { Perform(snapshot_.Failed(std::move(error))); }
 
 void TcpSnapshot::Perform(SnapshotStep step) {
+  Try([&] { PerformNow(step); });
+}
+
+template <class Step>
+void TcpSnapshot::Try(Step step) {
+  try {
+    step();
+  } catch (const std::exception& error) {
+    Stop(Failure(error));
+    ReleaseIfUnused();
+  }
+}
+
+void TcpSnapshot::PerformNow(SnapshotStep step) {
   switch (step) {
     case SnapshotStep::kNothing: break;
     case SnapshotStep::kDial: Dial(); break;
@@ -51,7 +72,7 @@ void TcpSnapshot::Dial() {
   dialer_ = Dialer::Start(
       context_, *target,
       [self = shared_from_this()](std::shared_ptr<Connection> connection, std::string reason) {
-        self->OnDialed(std::move(connection), std::move(reason));
+        self->Try([&] { self->OnDialed(std::move(connection), std::move(reason)); });
       });
 }
 
@@ -65,23 +86,29 @@ void TcpSnapshot::OnDialed(std::shared_ptr<Connection> connection, std::string r
 }
 
 void TcpSnapshot::Fetch() {
-  fetching_ = true;
   asio::post(context_.chunks_out, [self = shared_from_this()]() mutable {
     Result<bool> more = false;
-    if (!self->context_.stopping) {
-      Result<std::optional<codec::Chunk>> chunk = self->chunks_->Next();
-      if (!chunk) {
-        more = std::unexpected(chunk.error());
-      } else if (*chunk) {
-        self->frame_.Encode(**chunk, self->context_.stamp.check);
-        more = true;
-      }
+    try {
+      more = self->FetchChunk();
+    } catch (const std::exception& error) {
+      more = std::unexpected(Failure(error));
     }
     asio::io_context& io = self->context_.io;
-    asio::post(io, [self = std::move(self), more = std::move(more)]() mutable {
+    PostMemory& way_back = self->way_back_;
+    way_back.Post(io, [self = std::move(self), more = std::move(more)]() mutable {
       self->OnFetched(std::move(more));
     });
   });
+  fetching_ = true;
+}
+
+Result<bool> TcpSnapshot::FetchChunk() {
+  if (context_.stopping) return false;
+  Result<std::optional<codec::Chunk>> chunk = chunks_->Next();
+  if (!chunk) return std::unexpected(chunk.error());
+  if (!*chunk) return false;
+  frame_.Encode(**chunk, context_.stamp.check);
+  return true;
 }
 
 void TcpSnapshot::OnFetched(Result<bool> more) {
@@ -96,28 +123,31 @@ void TcpSnapshot::OnFetched(Result<bool> more) {
 void TcpSnapshot::WriteSome() {
   connection_->WriteSome(frame_.rest(), [self = shared_from_this(), connection = connection_](
                                             const AsioError& error, std::size_t count) {
-    if (connection != self->connection_) return;
-    if (error) return self->Stop({ErrorCode::kTerminated, "write: " + error.message()});
-    self->frame_.Advance(count);
-    if (!self->frame_.done()) {
-      self->snapshot_.Progress(self->context_.Now());
-      return self->WriteSome();
-    }
-    self->Perform(self->snapshot_.Written(self->context_.Now()));
+    if (connection == self->connection_) self->Try([&] { self->OnWritten(error, count); });
   });
+}
+
+void TcpSnapshot::OnWritten(const AsioError& error, std::size_t count) {
+  if (error) return Stop({ErrorCode::kTerminated, "write: " + error.message()});
+  frame_.Advance(count);
+  if (frame_.done()) return Perform(snapshot_.Written(context_.Now()));
+  snapshot_.Progress(context_.Now());
+  WriteSome();
 }
 
 void TcpSnapshot::AwaitAnswer() {
   connection_->ReadSome(answer_, [self = shared_from_this(), connection = connection_](
                                      const AsioError& error, std::size_t count) {
-    if (connection != self->connection_) return;
-    if (error) {
-      return self->Stop(
-          {ErrorCode::kTerminated, "the receiver ended the connection: " + error.message()});
-    }
-    self->Perform(self->snapshot_.Received({self->answer_.data(), count}));
-    if (self->connection_ != nullptr) self->AwaitAnswer();
+    if (connection == self->connection_) self->Try([&] { self->OnAnswer(error, count); });
   });
+}
+
+void TcpSnapshot::OnAnswer(const AsioError& error, std::size_t count) {
+  if (error) {
+    return Stop({ErrorCode::kTerminated, "the receiver ended the connection: " + error.message()});
+  }
+  Perform(snapshot_.Received({answer_.data(), count}));
+  if (connection_ != nullptr) AwaitAnswer();
 }
 
 void TcpSnapshot::WatchDeadline() {
@@ -136,7 +166,7 @@ void TcpSnapshot::Finish() {
   timer_.cancel();
   if (dialer_ != nullptr) std::exchange(dialer_, nullptr)->Cancel();
   if (connection_ != nullptr) std::exchange(connection_, nullptr)->Close();
-  if (Done done = std::exchange(done_, nullptr)) done(snapshot_.result());
+  if (Done done = std::exchange(done_, nullptr)) done(snapshot_.TakeResult());
   ReleaseIfUnused();
 }
 

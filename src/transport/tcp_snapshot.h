@@ -10,6 +10,7 @@
 #include "transport/dialer.h"
 #include "transport/outgoing_frame.h"
 #include "transport/outgoing_snapshot.h"
+#include "transport/post_memory.h"
 #include "transport/tcp_link.h"
 
 namespace drumbeat::transport {
@@ -34,12 +35,20 @@ class TcpSnapshot : public std::enable_shared_from_this<TcpSnapshot> {
 
  private:
   void Perform(SnapshotStep step);
+  void PerformNow(SnapshotStep step);
+  /// Runs `step`, and ends the stream when it throws: nothing else might.
+  template <class Step>
+  void Try(Step step);
   void Dial();
   void OnDialed(std::shared_ptr<Connection> connection, std::string reason);
   void Fetch();
+  /// False when there are no more chunks. On the thread for outgoing chunks.
+  Result<bool> FetchChunk();
   void OnFetched(Result<bool> more);
   void WriteSome();
+  void OnWritten(const AsioError& error, std::size_t count);
   void AwaitAnswer();
+  void OnAnswer(const AsioError& error, std::size_t count);
   void WatchDeadline();
   void Finish();
   void ReleaseIfUnused();
@@ -52,6 +61,7 @@ class TcpSnapshot : public std::enable_shared_from_this<TcpSnapshot> {
   Released released_;
   OutgoingSnapshot snapshot_;
   bool fetching_ = false;
+  PostMemory way_back_;
 
   /// Of whichever thread has it: filled by the one that fetches, then written by the I/O thread.
   OutgoingFrame frame_;

@@ -284,8 +284,8 @@ void TcpTransport::SendSnapshot(const std::string& address, std::unique_ptr<Chun
     running = phase_ == Phase::kRunning;
     if (running) {
       auto source = std::make_shared<std::unique_ptr<ChunkSource>>(std::move(chunks));
-      asio::post(context_.io, [this, address, source, done] {
-        StartSnapshot(address, std::move(*source), done);
+      asio::post(context_.io, [this, address, source, done]() mutable {
+        StartSnapshot(address, std::move(*source), std::move(done));
       });
     }
   }
@@ -299,9 +299,13 @@ void TcpTransport::StartSnapshot(const std::string& address, std::unique_ptr<Chu
   if (link == nullptr || snapshots_.size() >= context_.options.max_snapshots_out) {
     return done(Fail(ErrorCode::kBusy, "too many snapshots are being sent"));
   }
-  auto snapshot =
-      std::make_shared<TcpSnapshot>(context_, link, address, std::move(chunks), std::move(done));
-  snapshots_.insert(snapshot);
+  std::shared_ptr<TcpSnapshot> snapshot;
+  try {
+    snapshot = std::make_shared<TcpSnapshot>(context_, link, address, std::move(chunks), done);
+    snapshots_.insert(snapshot);
+  } catch (const std::exception& error) {
+    return done(Fail(ErrorCode::kTerminated, error.what()));
+  }
   snapshot->Start([this](const auto& ended) { snapshots_.erase(ended); });
 }
 

@@ -46,11 +46,14 @@ inline raft::Envelope AppendOf(std::uint64_t shard, std::uint64_t index, std::si
                                          .entries = {std::move(entry)}}};
 }
 
-/// An append that is as large as no memory is; its bytes are not there.
+/// More than any memory holds; they are not there.
+inline base::Bytes BytesOfTooMuch() {
+  return base::Bytes::Static({"", std::numeric_limits<std::size_t>::max() / 2});
+}
+
 inline raft::Envelope AppendOfTooMuch() {
   raft::Envelope message = AppendOf(1, 1, 0);
-  std::get<raft::AppendEntries>(message.message).entries[0].command =
-      base::Bytes::Static({"", std::numeric_limits<std::size_t>::max() / 2});
+  std::get<raft::AppendEntries>(message.message).entries[0].command = BytesOfTooMuch();
   return message;
 }
 

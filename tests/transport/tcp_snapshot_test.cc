@@ -5,6 +5,7 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -137,6 +138,34 @@ TEST_F(TcpSnapshotTest, ASourceThatFailsAtEachChunkIsReported) {
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().message, "the disk is gone");
   }
+}
+
+// Neither fetching one nor encoding one may leave it without an end.
+TEST_F(TcpSnapshotTest, AChunkForWhichThereIsNoMemoryEndsTheStream) {
+  class ThrowingChunks : public TestChunks {
+   public:
+    explicit ThrowingChunks(bool at_once) : TestChunks(3, 1000), at_once_(at_once) {}
+    Result<std::optional<codec::Chunk>> Next() override {
+      if (at_once_) throw std::bad_alloc();
+      auto chunk = TestChunks::Next();
+      if (chunk && *chunk) (*chunk)->data = BytesOfTooMuch();
+      return chunk;
+    }
+
+   private:
+    const bool at_once_;
+  };
+  TestHost receiver;
+  ASSERT_TRUE(receiver.Start());
+  for (const bool at_once : {true, false}) {
+    Stream stream(sender_, receiver.address(), std::make_unique<ThrowingChunks>(at_once));
+    const Result<void> result = stream.Wait();
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, ErrorCode::kTerminated);
+    EXPECT_EQ(stream.calls(), 1);
+  }
+  Stream next(sender_, receiver.address(), std::make_unique<TestChunks>(3, 1000));
+  EXPECT_TRUE(next.Wait());
 }
 
 TEST_F(TcpSnapshotTest, NobodyThere) {
