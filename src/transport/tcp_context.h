@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -78,6 +79,10 @@ struct TcpContext {
   // The I/O thread's.
   Resolver resolver{io};
 };
+
+/// For events that threw, for want of memory above all: what they were about is lost like any
+/// message. Throws nothing itself.
+void LogLost(const TcpContext& context, const std::exception& error) noexcept;
 
 /// A warning that somebody else can cause at will, so a few of them at most.
 void WarnOfStranger(TcpContext& context, const std::string& text);

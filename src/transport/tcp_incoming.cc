@@ -53,7 +53,7 @@ TcpIncoming::~TcpIncoming() { budget_->Return(held_bytes_); }
 
 void TcpIncoming::Start() {
   connection_->SetOptions(kKeepaliveSeconds);
-  connection_->secure() ? Handshake() : Read();
+  Try([this] { connection_->secure() ? Handshake() : Read(); });
 }
 
 void TcpIncoming::Close() {
@@ -61,26 +61,39 @@ void TcpIncoming::Close() {
   End(false);
 }
 
+template <class Step>
+void TcpIncoming::Try(Step step) {
+  try {
+    step();
+  } catch (const std::exception& error) {
+    End(true);
+    LogLost(context_, error);
+  }
+}
+
 void TcpIncoming::Handshake() {
   place_.shaking_hands = true;
   timer_.expires_after(kHandshakeLimit);
   timer_.async_wait([self = shared_from_this()](const AsioError& stopped) {
-    if (!stopped && self->place_.shaking_hands)
-      self->WarnAndReset("TLS handshake: not done in 10 s");
+    if (stopped || !self->place_.shaking_hands) return;
+    self->Try([&] { self->WarnAndReset("TLS handshake: not done in 10 s"); });
   });
   connection_->Handshake([self = shared_from_this()](const AsioError& error) {
     if (!self->connection_->socket().is_open()) return;
     self->place_.shaking_hands = false;
     self->timer_.cancel();
-    if (!error) return self->Read();
-    self->WarnAndReset(HandshakeFailure(self->connection_->ssl(), error));
+    self->Try([&] {
+      if (!error) return self->Read();
+      self->WarnAndReset(HandshakeFailure(self->connection_->ssl(), error));
+    });
   });
 }
 
 void TcpIncoming::Read() {
   WatchDeadline();
   connection_->AwaitRead([self = shared_from_this()](const AsioError& error) {
-    error ? self->End(false) : self->ReadNow();
+    if (error) return self->End(false);
+    self->Try([&] { self->ReadNow(); });
   });
 }
 
@@ -171,10 +184,17 @@ void TcpIncoming::HandleChunk(const base::Bytes& payload, std::string_view rest)
 
 void TcpIncoming::HandOn(codec::Chunk chunk) {
   asio::post(context_.chunks_in, [self = shared_from_this(), piece = std::move(chunk)]() mutable {
-    const bool accepted =
-        !self->context_.stopping && self->context_.handler->OnChunk(std::move(piece));
+    bool accepted = false;
+    try {
+      accepted = !self->context_.stopping && self->context_.handler->OnChunk(std::move(piece));
+    } catch (const std::exception& error) {
+      LogLost(self->context_, error);
+    }
     asio::io_context& io = self->context_.io;
-    asio::post(io, [self = std::move(self), accepted] { self->OnChunkHandled(accepted); });
+    PostMemory& way_back = self->way_back_;
+    way_back.Post(io, [self = std::move(self), accepted] {
+      self->Try([&] { self->OnChunkHandled(accepted); });
+    });
   });
 }
 
@@ -192,7 +212,7 @@ void TcpIncoming::OnChunkHandled(bool accepted) {
     if (stopped || !self->connection_->socket().is_open()) return;
     self->timer_at_.reset();
     const std::string rest = std::move(self->rest_);
-    self->Process(rest);
+    self->Try([&] { self->Process(rest); });
   };
   // Behind the last one comes only the end, for whose confirmation the sender waits.
   if (!counts || last_chunk_ || context_.receive_bucket.Free(now)) return go_on({});
@@ -212,20 +232,24 @@ void TcpIncoming::AwaitTurn(Time limit) {
   timer_.expires_after(kTurnCheck);
   timer_.async_wait([self = shared_from_this(), limit](const AsioError& stopped) {
     if (stopped || !self->connection_->socket().is_open()) return;
-    const Time now = self->context_.Now();
-    if (self->HasTurn(now)) {
-      self->awaits_turn_ = false;
-      if (self->early_chunk_) {
-        codec::Chunk chunk = std::move(*self->early_chunk_);
-        self->early_chunk_.reset();
-        return self->HandOn(std::move(chunk));
-      }
-      self->incoming_.Resume(now);
-      return self->Read();
-    }
-    if (now < limit) return self->AwaitTurn(limit);
-    self->WarnAndReset("refused a snapshot: others use up snapshot_receive_bytes_per_second");
+    self->Try([&] { self->LookForTurn(limit); });
   });
+}
+
+void TcpIncoming::LookForTurn(Time limit) {
+  const Time now = context_.Now();
+  if (HasTurn(now)) {
+    awaits_turn_ = false;
+    if (early_chunk_) {
+      codec::Chunk chunk = std::move(*early_chunk_);
+      early_chunk_.reset();
+      return HandOn(std::move(chunk));
+    }
+    incoming_.Resume(now);
+    return Read();
+  }
+  if (now < limit) return AwaitTurn(limit);
+  WarnAndReset("refused a snapshot: others use up snapshot_receive_bytes_per_second");
 }
 
 void TcpIncoming::Confirm() {
@@ -250,9 +274,11 @@ void TcpIncoming::WatchDeadline() {
     // It may have run out just before the timer was set for the turn.
     if (self->awaits_turn_) return;
     self->timer_at_.reset();
-    const std::optional<Time> due = self->incoming_.deadline();
-    if (due && *due <= self->context_.Now()) return self->WarnAndReset("a frame took too long");
-    self->WatchDeadline();
+    self->Try([&] {
+      const std::optional<Time> due = self->incoming_.deadline();
+      if (due && *due <= self->context_.Now()) return self->WarnAndReset("a frame took too long");
+      self->WatchDeadline();
+    });
   });
 }
 

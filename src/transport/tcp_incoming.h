@@ -11,6 +11,7 @@
 #include "transport/connection.h"
 #include "transport/incoming_connection.h"
 #include "transport/place.h"
+#include "transport/post_memory.h"
 #include "transport/tcp_context.h"
 
 namespace drumbeat::transport {
@@ -38,6 +39,9 @@ class TcpIncoming : public std::enable_shared_from_this<TcpIncoming> {
   const Place& place() const { return place_; }
 
  private:
+  /// Runs `step`, and ends the connection when it throws: nothing would read it any more.
+  template <class Step>
+  void Try(Step step);
   void Handshake();
   void Read();
   void ReadNow();
@@ -51,6 +55,7 @@ class TcpIncoming : public std::enable_shared_from_this<TcpIncoming> {
   bool HasTurn(Time now);
   /// Goes on when it is this stream's turn; ends the connection when that takes until `limit`.
   void AwaitTurn(Time limit);
+  void LookForTurn(Time limit);
   void Confirm();
 
   void WatchDeadline();
@@ -73,6 +78,9 @@ class TcpIncoming : public std::enable_shared_from_this<TcpIncoming> {
   /// The handler took one: no stranger.
   bool chunk_accepted_ = false;
   std::string rest_;
+  /// For the chunk's outcome; so the last reference is always let go by the I/O thread, to which
+  /// the budget belongs.
+  PostMemory way_back_;
   /// Then nothing is read and no deadline counts.
   bool awaits_turn_ = false;
 

@@ -39,6 +39,7 @@ void TcpSnapshot::Try(Step step) {
   try {
     step();
   } catch (const std::exception& error) {
+    if (!done_) LogLost(context_, error);  // Nobody else is told any more.
     Stop(Failure(error));
     ReleaseIfUnused();
   }

@@ -175,8 +175,7 @@ std::thread TcpTransport::Run(const char* name, asio::io_context& io) {
       try {
         io.run();
       } catch (const std::exception& error) {
-        // For want of memory, above all. What it happened to is lost like any message.
-        context_.logger.Error(std::string("an event was lost: ") + error.what());
+        LogLost(context_, error);
       }
     }
   });

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -270,6 +271,54 @@ TEST(TcpIncomingChunkTest, ARefusedChunkEndsTheConnection) {
   }
   EXPECT_TRUE(peer.WaitForEnd(seconds(10)));
   EXPECT_EQ(host.handler.Get().chunks.size(), 2u);
+}
+
+// The memory for unfinished frames would not hold all of them together.
+TEST(TcpIncomingChunkTest, AHandlerThatThrowsIsOneThatRefuses) {
+  TcpOptions options;
+  options.max_frame_bytes = 1u << 20;
+  TestHost host(options);
+  std::atomic<bool> no_memory = true;
+  host.handler.before_chunk = [&] {
+    if (no_memory) throw std::bad_alloc();
+  };
+  ASSERT_TRUE(host.Start());
+  const std::string frame = FrameOf(codec::FrameMethod::kSnapshotChunk,
+                                    codec::EncodeChunk(ChunkOf(0, 2, std::string(1'000'000, 'x'))));
+  for (int i = 0; i < 5; ++i) {
+    RawPeer peer = RawPeer::To(host.address());
+    ASSERT_TRUE(peer.Write(frame));
+    EXPECT_TRUE(peer.WaitForEnd(seconds(10)));
+  }
+  EXPECT_TRUE(host.sink->WaitFor("an event was lost: std::bad_alloc"));
+  no_memory = false;
+  RawPeer peer = RawPeer::To(host.address());
+  ASSERT_TRUE(peer.Write(frame));
+  EXPECT_TRUE(host.handler.WaitFor([](const auto& record) { return record.chunks.size() == 1; }));
+}
+
+/// Has no memory for the heartbeat that commits 2.
+class ThrowingHandler : public RecordingHandler {
+ public:
+  void OnMessages(const std::string& source, std::vector<raft::Envelope> messages) override {
+    if (CommitOf(messages.front()) == 2) throw std::bad_alloc();
+    RecordingHandler::OnMessages(source, std::move(messages));
+  }
+};
+
+// Else it stays, and nobody reads what its peer sends.
+TEST(TcpIncomingMemoryTest, AMessageForWhichThereIsNoMemoryEndsItsConnection) {
+  ThrowingHandler handler;
+  TestHost host;
+  ASSERT_TRUE(host.transport->Start(handler));
+  RawPeer peer = RawPeer::To(host.address());
+  RawPeer other = RawPeer::To(host.address());
+  ASSERT_TRUE(other.Write(HeartbeatFrame(1)));
+  ASSERT_TRUE(handler.WaitForMessages(1));
+  ASSERT_TRUE(peer.Write(HeartbeatFrame(2)));
+  EXPECT_TRUE(peer.WaitForEnd(seconds(10)));
+  ASSERT_TRUE(other.Write(HeartbeatFrame(3)));
+  EXPECT_TRUE(handler.WaitForMessages(2));
 }
 
 TEST(TcpIncomingChunkTest, TheRateOfIncomingChunksIsLimited) {
