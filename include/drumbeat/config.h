@@ -103,8 +103,8 @@ struct TransportLimits {
   /// all of them 24 MiB. A quarter at most are in a TLS handshake, which holds up to 100 KiB of
   /// certificates.
   std::size_t max_connections = 1024;
-  /// The largest frame accepted, in bytes, at least 65 MiB: peers batch up to 64 MiB. Frames that
-  /// are not complete may hold four times as much on all connections together, half for a network.
+  /// The largest frame accepted, in bytes, at least 65 MiB: peers batch up to 64 MiB. Beyond 64 KiB
+  /// each, unfinished ones may hold four times as much together, half of it for one network.
   std::size_t max_frame_bytes = 160u << 20;
   /// Bytes waiting to be sent to one address.
   std::size_t max_send_queue_bytes = 256u << 20;
