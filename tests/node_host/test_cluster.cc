@@ -43,6 +43,13 @@ void QuietSink::Write(LogLevel, std::string_view component, std::string_view tex
   lines_.push_back(std::string(component) + ": " + std::string(text));
 }
 
+std::string QuietSink::Text() const {
+  const std::lock_guard lock(mutex_);
+  std::string text;
+  for (const std::string& line : lines_) text += line + "\n";
+  return text;
+}
+
 std::ptrdiff_t QuietSink::Count(std::string_view part) const {
   const std::lock_guard lock(mutex_);
   return std::ranges::count_if(

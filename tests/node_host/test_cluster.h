@@ -37,6 +37,8 @@ class QuietSink : public LogSink {
   bool Has(std::string_view part) const { return Count(part) > 0; }
   /// The lines that hold `part`.
   std::ptrdiff_t Count(std::string_view part) const;
+  /// All lines.
+  std::string Text() const;
 
  private:
   mutable std::mutex mutex_;
