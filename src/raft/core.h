@@ -211,6 +211,8 @@ class Core {
   void HandleInstallSnapshot(Sender sender, const InstallSnapshot& install);
   void Restore(const SnapshotRecord& snapshot);
   void Acknowledge(ReplicaId leader, Index index);
+  /// The log is replaced from `index` on: what was acknowledged of that and not sent is not true.
+  void ForgetAcknowledged(Index index);
 
   // -- witness.cc --------------------------------------------------------------------------------
   Index EndFor(const MemberProgress& member) const;

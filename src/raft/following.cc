@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "raft/core.h"
 
@@ -17,6 +19,8 @@ void Core::HandleAppendEntries(ReplicaId leader, AppendEntries& request) {
                              .hint = log_.ConflictHint(request.previous, request.previous_term)});
     return;
   }
+  const Index conflict = log_.FirstConflict(request.entries);
+  if (conflict <= log_.last()) ForgetAcknowledged(conflict);
   const Index last_new = log_.Merge(request.previous, std::move(request.entries));
   // Entries past last_new may be leftovers of an older term: not committed here.
   log_.CommitTo(std::min(request.commit, last_new));
@@ -34,6 +38,14 @@ void Core::Acknowledge(ReplicaId leader, Index index) {
     }
   }
   Send(leader, AppendReply{.index = index, .hint = {}});
+}
+
+// Several leaders may speak between two saves.
+void Core::ForgetAcknowledged(Index index) {
+  std::erase_if(out_.messages_after_save, [index](const Envelope& envelope) {
+    const auto* reply = std::get_if<AppendReply>(&envelope.message);
+    return reply != nullptr && !reply->rejected && reply->index >= index;
+  });
 }
 
 void Core::HandleHeartbeat(ReplicaId leader, const Heartbeat& heartbeat) {
@@ -72,6 +84,7 @@ void Core::HandleInstallSnapshot(Sender sender, const InstallSnapshot& install) 
 void Core::Restore(const SnapshotRecord& snapshot) {
   // An entry of that term was committed, so the term existed.
   if (snapshot.term > term_) BecomeFollower(snapshot.term, ReplicaId{0});
+  ForgetAcknowledged(snapshot.index + 1);
   log_.Restore(snapshot);
   received_snapshot_ = snapshot;
   restoring_ = snapshot.index;

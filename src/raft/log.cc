@@ -111,6 +111,14 @@ void Log::Append(Term term, Entry entry) {
   Push(std::move(entry));
 }
 
+Index Log::FirstConflict(const std::vector<Entry>& entries) const {
+  for (const Entry& entry : entries) {
+    if (entry.index > last()) break;
+    if (!Matches(entry.index, entry.term)) return entry.index;
+  }
+  return last() + 1;
+}
+
 Index Log::Merge(Index previous, std::vector<Entry>&& entries) {
   const Index last_new = previous + entries.size();
   for (Entry& entry : entries) {

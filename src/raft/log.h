@@ -72,6 +72,8 @@ class Log {
 
   /// A leader's own entries: gets them their term and index.
   void Append(Term term, Entry entry);
+  /// Where `entries` begin to replace what is here; behind last() when they replace nothing.
+  Index FirstConflict(const std::vector<Entry>& entries) const;
   /// A follower's: `entries` follow `previous`, which matches. Entries that are here already stay;
   /// from the first conflict on, they are replaced. Returns the last index that now matches.
   Index Merge(Index previous, std::vector<Entry>&& entries);

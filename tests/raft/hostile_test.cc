@@ -50,6 +50,21 @@ TEST(HostileTest, ImpossibleAppendsLeaveNoTrace) {
   }
 }
 
+// Found by fuzzing: it was never stored.
+TEST(HostileTest, WhatIsReplacedBeforeItIsSavedIsNotAcknowledged) {
+  for (const std::uint64_t second : {5, 6}) {
+    TestShard shard(3);
+    shard.raft(1).Step(Make(2, 1, 5, Append(3, 1, 3, {At(4, 4), At(4, 5)})));
+    shard.raft(1).Step(Make(second == 5 ? 2 : 3, 1, second, Append(3, 1, 3, {At(second, 4)})));
+    shard.filter = [](const Envelope&) { return false; };
+    shard.Settle();
+    const std::vector<Envelope> replies = Only<AppendReply>(shard.sent);
+    ASSERT_EQ(replies.size(), 1u) << second;
+    EXPECT_EQ(std::get<AppendReply>(replies[0].message).index, Index{4});
+    EXPECT_EQ(replies[0].term, Term{second});
+  }
+}
+
 // B-29.
 TEST(HostileTest, ACommitBeyondTheLogIsNotFollowed) {
   TestShard shard(3);

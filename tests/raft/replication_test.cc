@@ -264,13 +264,13 @@ TEST(ReplicationTest, AnswersOfOneTermAddUpButNotOverTerms) {
   };
   shard.Deliver(append(2, 3, 1));
   shard.Deliver(append(2, 4, 2));
-  shard.Deliver(append(3, 3, 1));
+  shard.Deliver(append(3, 5, 2));
   const auto replies = Only<AppendReply>(shard[1].Take().messages_after_save);
   ASSERT_EQ(replies.size(), 2u);
   EXPECT_EQ(replies[0].term, Term{2});
   EXPECT_EQ(std::get<AppendReply>(replies[0].message).index, Index{5});
   EXPECT_EQ(replies[1].term, Term{3});
-  EXPECT_EQ(std::get<AppendReply>(replies[1].message).index, Index{4});
+  EXPECT_EQ(std::get<AppendReply>(replies[1].message).index, Index{6});
 }
 
 TEST(ReplicationTest, AMovedCommitIndexAloneNeedsNoSync) {
