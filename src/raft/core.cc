@@ -79,8 +79,9 @@ void Core::LeaderTick() {
 void Core::LeaderElectionTimeout() {
   election_.elapsed = 0;
   rate_limiter_.Tick();
-  ForgetOldTransfer();
-  ForgetOldChange();
+  transfer_.reset();
+  ForgetOld(next_transfer_);
+  ForgetOld(next_change_);
   CheckPace();
   if (!options_.check_quorum) return;
   std::size_t heard = 0;

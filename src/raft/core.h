@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -92,13 +93,6 @@ class Core {
 
     auto fields() const { return std::tie(target, told); }
   };
-  /// To whom the change that is not applied may make a voter.
-  struct NextTransfer {
-    ReplicaId target;
-    bool old = false;  // a check of the quorum came in between
-
-    auto fields() const { return std::tie(target, old); }
-  };
   /// Of a voting member: committed, but held back here. See removal.cc.
   struct Removal {
     Index change;
@@ -107,13 +101,19 @@ class Core {
 
     auto fields() const { return std::tie(change, leaver, notice); }
   };
-  /// Passed on by another member, to be proposed once the change before it is applied.
-  struct NextChange {
-    Entry entry;
+  /// What can be done once the change before it is applied. That may be a removal that is held back
+  /// for long, and nobody may want this any more: it waits for one or two checks of the quorum.
+  template <class T>
+  struct Waiting {
+    T what;
     bool old = false;  // a check of the quorum came in between
 
-    auto fields() const { return std::tie(entry, old); }
+    auto fields() const { return std::tie(what, old); }
   };
+  template <class T>
+  static void ForgetOld(std::optional<Waiting<T>>& next) {
+    if (next && std::exchange(next->old, true)) next.reset();
+  }
   enum class CampaignCause : std::uint8_t { kTimeout, kToldByLeader };
   enum class Timers : std::uint8_t { kRestart, kKeep };
   /// Whose proposals: only local ones are reported when they are dropped.
@@ -191,7 +191,6 @@ class Core {
   std::optional<DropReason> WhyDropped(const Entry& entry, Origin origin);
   bool IsNextChange(const Entry& entry, Origin origin) const;
   void ProposeNextChange();
-  void ForgetOldChange();
   void Drop(Entry&& entry, DropReason reason, Origin origin);
   void HandleAppendReply(Sender sender, const AppendReply& reply);
   void HandleHeartbeatReply(Sender sender, const HeartbeatReply& reply);
@@ -243,7 +242,6 @@ class Core {
   // -- transfer.cc -------------------------------------------------------------------------------
   void StartTransfer(ReplicaId target);
   void StartNextTransfer();
-  void ForgetOldTransfer();
   ReplicaId BestSuccessor(Index least) const;
   void TellTransferTarget();
   void RepeatTransfer();
@@ -281,11 +279,12 @@ class Core {
   Quiescence quiescence_;
   RateLimiter rate_limiter_;
 
-  VoteTally tally_;                            // of a candidate or pre-candidate
-  std::optional<Transfer> transfer_;           // of a leader
-  std::optional<NextTransfer> next_transfer_;  // of a leader
-  std::optional<Removal> removal_;         // of a leader, or of one that was and is to be removed
-  std::optional<NextChange> next_change_;  // of a leader
+  VoteTally tally_;                   // of a candidate or pre-candidate
+  std::optional<Transfer> transfer_;  // of a leader
+  std::optional<Removal> removal_;    // of a leader, or of one that was and is to be removed
+  // Of a leader: to whom to hand over, and a change that another member passed on.
+  std::optional<Waiting<ReplicaId>> next_transfer_;
+  std::optional<Waiting<Entry>> next_change_;
   bool told_to_campaign_ = false;     // of a follower: but it has yet to apply what is committed
   Index first_of_term_;               // a leader's first entry
   Index expected_;                    // of a leader: the end of the log at the last check of paces

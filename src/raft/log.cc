@@ -121,12 +121,9 @@ Index Log::FirstConflict(const std::vector<Entry>& entries) const {
 
 Index Log::Merge(Index previous, std::vector<Entry>&& entries) {
   const Index last_new = previous + entries.size();
+  if (const Index conflict = FirstConflict(entries); conflict <= last()) TruncateFrom(conflict);
   for (Entry& entry : entries) {
-    if (entry.index <= last()) {
-      if (Matches(entry.index, entry.term)) continue;
-      TruncateFrom(entry.index);
-    }
-    Push(std::move(entry));
+    if (entry.index > last()) Push(std::move(entry));
   }
   DRUMBEAT_CHECK(last() >= last_new, "a merge keeps the verified prefix");
   return last_new;

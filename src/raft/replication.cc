@@ -72,7 +72,7 @@ void Core::Relay(std::vector<Entry>&& entries, Origin origin) {
 void Core::ProposeAsLeader(std::vector<Entry>&& entries, Origin origin) {
   for (Entry& entry : entries) {
     if (IsNextChange(entry, origin)) {
-      next_change_ = NextChange{.entry = std::move(entry)};
+      next_change_ = Waiting<Entry>{.what = std::move(entry)};
       continue;
     }
     if (const auto reason = WhyDropped(entry, origin)) {
@@ -94,13 +94,8 @@ bool Core::IsNextChange(const Entry& entry, Origin origin) const {
 void Core::ProposeNextChange() {
   if (!next_change_ || log_.HasUnappliedChange(log_.last())) return;
   std::vector<Entry> next;
-  next.push_back(std::exchange(next_change_, std::nullopt)->entry);
+  next.push_back(std::exchange(next_change_, std::nullopt)->what);
   ProposeAsLeader(std::move(next), Origin::kForwarded);
-}
-
-/// The one before may be a removal that is held back for long. Nobody may want this one any more.
-void Core::ForgetOldChange() {
-  if (next_change_ && std::exchange(next_change_->old, true)) next_change_.reset();
 }
 
 std::optional<DropReason> Core::WhyDropped(const Entry& entry, Origin origin) {

@@ -19,7 +19,7 @@ void Core::StartTransfer(ReplicaId target) {
   if (member == nullptr || member->kind() != MemberKind::kVoter) {
     // Whoever asks may have applied the change that makes it a voter ahead of this leader, which,
     // when it is new, need not know yet that the change is committed.
-    if (log_.HasUnappliedChange(log_.last())) next_transfer_ = NextTransfer{.target = target};
+    if (log_.HasUnappliedChange(log_.last())) next_transfer_ = Waiting<ReplicaId>{.what = target};
     return;
   }
   transfer_ = Transfer{.target = target};
@@ -29,13 +29,7 @@ void Core::StartTransfer(ReplicaId target) {
 }
 
 void Core::StartNextTransfer() {
-  if (next_transfer_) TransferLeadership(std::exchange(next_transfer_, std::nullopt)->target);
-}
-
-// The change before it may take long. Nobody may want this one any more.
-void Core::ForgetOldTransfer() {
-  transfer_.reset();
-  if (next_transfer_ && std::exchange(next_transfer_->old, true)) next_transfer_.reset();
+  if (next_transfer_) TransferLeadership(std::exchange(next_transfer_, std::nullopt)->what);
 }
 
 // Of those who hold the log up to `least`. Right behind a check of the quorum nobody counts as

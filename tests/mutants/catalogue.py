@@ -110,7 +110,8 @@ MUTANTS = [
         "truncate-on-append",
         "any append cuts the log behind it, also a late one that matches",
         edit("raft/log.cc",
-             "      if (Matches(entry.index, entry.term)) continue;\n", ""),
+             "    if (!Matches(entry.index, entry.term)) return entry.index;\n",
+             "    return entry.index;\n"),
         CORE, seeds=50, number=7,
     ),
     Mutant(

@@ -32,6 +32,15 @@ std::optional<codec::MessageBatch> ReadBatch(RawPeer& peer) {
   return batch ? std::optional(std::move(*batch)) : std::nullopt;
 }
 
+/// The next connection to `listener`, which begins with the heartbeat that commits `commit`.
+RawPeer AcceptWith(RawListener& listener, std::uint64_t commit) {
+  RawPeer peer = listener.Accept(seconds(10));
+  EXPECT_TRUE(peer.ok());
+  const auto batch = ReadBatch(peer);
+  EXPECT_TRUE(batch && CommitOf(batch->messages.at(0)) == commit);
+  return peer;
+}
+
 class TcpLinkTest : public testing::Test {
  protected:
   void SetUp() override { ASSERT_TRUE(host_.Start()); }
@@ -72,11 +81,7 @@ TEST_F(TcpLinkTest, AClosedConnectionIsNoticedAndTheNextMessageIsNotSpentOnIt) {
   EXPECT_TRUE(host_.sink->WaitFor("W | transport: breaker " + listener_.address() +
                                   " failed, connect and process failed: closed by the other side"));
   host_.SendNow(listener_.address(), HeartbeatOf(1, 2));
-  RawPeer second = listener_.Accept(seconds(10));
-  ASSERT_TRUE(second.ok());
-  const auto batch = ReadBatch(second);
-  ASSERT_TRUE(batch);
-  EXPECT_EQ(CommitOf(batch->messages.at(0)), 2u);
+  const RawPeer second = AcceptWith(listener_, 2);
 }
 
 TEST(TcpLinkMemoryTest, WhoIsToldHasNoMemoryAndTheLinkGoesOn) {
@@ -159,11 +164,7 @@ TEST(TcpLinkMemoryTest, AFrameForWhichThereIsNoMemoryCostsItsConnectionOnly) {
     return record.reasons == std::vector<std::string>{"out of memory"};
   }));
   host.SendNow(listener.address(), HeartbeatOf(1, 2));
-  RawPeer second = listener.Accept(seconds(10));
-  ASSERT_TRUE(second.ok());
-  const auto batch = ReadBatch(second);
-  ASSERT_TRUE(batch);
-  EXPECT_EQ(CommitOf(batch->messages.at(0)), 2u);
+  const RawPeer second = AcceptWith(listener, 2);
   const auto start = std::chrono::steady_clock::now();
   host.transport->Stop();
   EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(2));
