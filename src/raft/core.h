@@ -19,6 +19,16 @@
 
 namespace drumbeat::raft {
 
+/// What can be done once the change before it is applied. That may be a removal that is held back
+/// for long, and nobody may want this any more: it waits for one or two checks of the quorum.
+template <class T>
+struct Waiting {
+  T what;
+  bool old = false;  // a check of the quorum came in between
+
+  auto fields() const { return std::tie(what, old); }
+};
+
 /// The protocol behind raft.h, whose comments hold for the functions of the same names here.
 ///
 /// Where to find what:
@@ -100,15 +110,6 @@ class Core {
     Index notice;  // an entry that nobody has without knowing that the change is committed
 
     auto fields() const { return std::tie(change, leaver, notice); }
-  };
-  /// What can be done once the change before it is applied. That may be a removal that is held back
-  /// for long, and nobody may want this any more: it waits for one or two checks of the quorum.
-  template <class T>
-  struct Waiting {
-    T what;
-    bool old = false;  // a check of the quorum came in between
-
-    auto fields() const { return std::tie(what, old); }
   };
   template <class T>
   static void ForgetOld(std::optional<Waiting<T>>& next) {
