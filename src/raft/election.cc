@@ -53,7 +53,9 @@ void Core::HandleRequestVote(Sender sender, const RequestVote& request) {
   const bool grant = free_to_vote && log_.IsUpToDate(request.last_index, request.last_term);
   if (grant) {
     vote_ = sender.id;
-    election_.elapsed = 0;
+    // Drawn anew: one of whose answers nothing is heard asks for ever, and would keep a voter with
+    // a long timeout, which alone may be able to win, from its turn.
+    RestartElectionTimer();
   }
   Send(sender.id, VoteReply{.rejected = !grant});
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <set>
 
 #include <gtest/gtest.h>
 
+#include "base/random.h"
 #include "raft/answer.h"
 #include "raft/test_shard.h"
 
@@ -80,6 +82,31 @@ TEST(ElectionTest, OneVoteATerm) {
   // B-06: the same candidate, again.
   EXPECT_TRUE(Granted(Answer<VoteReply>(shard, Make(2, 1, 5, Ask(3, 1)))));
   EXPECT_TRUE(Granted(Answer<VoteReply>(shard, Make(3, 1, 6, Ask(9, 4)))));
+}
+
+// A candidate that does not hear the answers asks for ever. Each time its timeout and the voter's
+// are as likely to be the shorter one.
+TEST(ElectionTest, AVoterGetsItsTurnBesideACandidateThatCannotWin) {
+  base::Random candidate(1);
+  std::uint64_t all = 0;
+  std::uint64_t longest = 0;
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    TestShard shard(3);
+    shard[1].options().seed = seed;
+    shard[1].Crash();
+    shard[1].Start();
+    shard.Settle();
+    shard.filter = [](const Envelope& envelope) { return envelope.to == ReplicaId{1}; };
+    std::uint64_t rounds = 0;
+    while (shard.raft(1).role() == Role::kFollower && rounds < 100) {
+      ASSERT_TRUE(Granted(Answer<VoteReply>(shard, Make(2, 1, 5 + rounds++, Ask(3, 1)))));
+      shard.Tick(1, 10 + candidate.Below(10));
+    }
+    all += rounds;
+    longest = std::max(longest, rounds);
+  }
+  EXPECT_LT(all, 300 * 2);
+  EXPECT_LE(longest, 12u);
 }
 
 TEST(ElectionTest, AVoteSurvivesARestart) {
