@@ -137,8 +137,9 @@ Error WriteError(const std::string& name, const rocksdb::Status& status) {
   if (status.IsCorruption()) {
     error.message = ReadError(name, status).message;
   } else {
-    error.message = "cannot write to the database in " + name + ": " + status.ToString() +
-                    "; free the cause and start again";
+    const char* what_to_do = status.IsNoSpace() ? "free some space" : "remove the cause";
+    error.message = "cannot write to the database in " + name + ": " + status.ToString() + "; " +
+                    what_to_do + " and start again";
   }
   return error;
 }
@@ -309,8 +310,8 @@ Error RocksDbKv::OpenError(const rocksdb::Status& status) const {
                          kNewerAdvice));
   }
   if (status.IsNoSpace()) {
-    return error(ErrorCode::kStorage,
-                 "no space left to open the database in " + name_ + ": " + text);
+    return error(ErrorCode::kStorage, "no space left to open the database in " + name_ + ": " +
+                                          text + "; free some space and start again");
   }
   if (status.IsIOError() && text.find("lock ") != std::string::npos) {
     return error(ErrorCode::kLocked, "the database in " + name_ + " is open already: " + text);

@@ -98,7 +98,10 @@ TEST_F(RocksDbFailureTest, AFailedAppendIsFinal) {
       Stores stores = OpenFaulty();
       ASSERT_TRUE(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(1, 5, 1)).has_value());
       plan_->fault = fault;
-      ExpectWriteFailed(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(5, 6, 1)));
+      const auto failed = SaveEntries(*stores.log, Replica(1, 1), MakeEntries(5, 6, 1));
+      ExpectWriteFailed(failed);
+      const bool full = fault == Fault::kAppendNoSpace;
+      EXPECT_EQ(failed.error().message.contains("; free some space and start again"), full);
       ExpectWriteFailed(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(5, 6, 1)));
     }
     Stores stores = OpenFaulty();

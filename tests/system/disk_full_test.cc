@@ -57,7 +57,8 @@ TEST_F(DiskFullTest, TheReplicaSaysSoAndIsBackWhenThereIsSpace) {
   ASSERT_TRUE(ending) << cluster_.replica(3).err().Tail();
   EXPECT_FALSE(ending->by_signal);
   EXPECT_EQ(ending->status, 1);
-  EXPECT_TRUE(cluster_.replica(3).err().Contains("space")) << cluster_.replica(3).err().Tail();
+  EXPECT_TRUE(cluster_.replica(3).err().Contains("; free some space"))
+      << cluster_.replica(3).err().Tail();
   cluster_.AwaitEnd(3);
 
   // A start on the full disk is refused, or serves; it neither crashes nor spoils anything.
