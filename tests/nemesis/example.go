@@ -57,6 +57,7 @@ func (e *example) work() error {
 			return err
 		}
 	}
+	s.demandAll()
 	return nil
 }
 

@@ -63,6 +63,16 @@ func (f *figures) list(prefix string) (string, int) {
 	return strings.Join(parts, ", "), sum
 }
 
+// notReached names the kinds of which there was no fault.
+func (f *figures) notReached(kinds []kind) (names []string) {
+	for _, k := range kinds {
+		if f.count("fault:"+k.name) == 0 {
+			names = append(names, k.name)
+		}
+	}
+	return names
+}
+
 // progress watches the time between completed operations. Any goroutine.
 type progress struct {
 	mutex    sync.Mutex

@@ -46,7 +46,15 @@ func (r *run) report() {
 		filepath.Base(r.program), r.seed, time.Since(r.begin).Seconds(), f.count("rounds"), f.count("done")+f.count("not done")+f.count("unknown"),
 		f.count("done"), f.count("not done"), f.count("unknown"), sum, faults, elections, seconds(p.longest),
 		seconds(p.worst), p.worstFaults)
+	fmt.Printf("  kinds not reached: %s\n", orNone(f.notReached(r.wanted())))
 	r.reportPromises(elections, term)
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
 }
 
 func (r *run) reportPromises(elections int, term uint64) {

@@ -150,6 +150,7 @@ func (r *run) work() error {
 			return err
 		}
 	}
+	s.demandAll()
 	r.load.rest()
 	return r.judge.readKept(len(r.judge.kept))
 }

@@ -54,13 +54,38 @@ type storm struct {
 
 func newStorm(r *run) *storm {
 	s := &storm{run: r, network: &network{broken: make(map[link]loss)}, random: rand.New(rand.NewSource(r.seed))}
-	for _, k := range catalogue {
-		named := r.only == "" || strings.Contains(","+r.only+",", ","+k.name+",")
-		if named && (!k.disk || r.disks) && !(k.asks && r.example) && k.possible() {
+	for _, k := range r.wanted() {
+		if (!k.disk || r.disks) && k.possible() {
 			s.kinds = append(s.kinds, k)
 		}
 	}
 	return s
+}
+
+// wanted is the kinds of the command line, of those that the program knows.
+func (r *run) wanted() (kinds []kind) {
+	for _, k := range catalogue {
+		named := r.only == "" || strings.Contains(","+r.only+",", ","+k.name+",")
+		if named && !(k.asks && r.example) {
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds
+}
+
+// longRun is long enough for each kind to come: the example's share of 30 minutes, about three times
+// what all kinds take one after the other.
+const longRun = 10 * time.Minute
+
+// demandAll complains when a long run has not made all that this machine can.
+func (s *storm) demandAll() {
+	r := s.run
+	if r.cuts > 0 || r.duration < longRun || len(r.problems) > 0 {
+		return
+	}
+	if missing := r.figures.notReached(s.kinds); len(missing) > 0 {
+		r.complain("kinds not reached in %v: %s", r.duration, strings.Join(missing, ", "))
+	}
 }
 
 // possible tells whether this machine can make faults of the kind, and says so when not.
