@@ -27,6 +27,7 @@ class Mutant:
     judge: str  # CORE, HOSTS, or "<test program>: <gtest filter>"
     seeds: int = 0  # within how many seeds a simulation has to find it
     number: int = 0  # in the project's own list; 0: none of it
+    hangs: bool = False  # that its judge does not end is how it is found
 
 
 def edit(file, old, new):

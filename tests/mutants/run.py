@@ -14,6 +14,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -33,6 +34,7 @@ class Trouble(Exception):
 @dataclasses.dataclass
 class Outcome:
     found: bool
+    undecided: bool = False  # the judge was ended before it had said anything; then not found
     seeds: str = "-"
     reason: str = ""
     build_seconds: float = 0
@@ -111,8 +113,9 @@ class Builder:
             raise Trouble(f"{mutant.name} cannot be built:\n{command}\n{done.stderr}")
 
 
-def ask(judge, seeds, program, folder):
-    """Runs the judge's program in `folder`. Returns an Outcome without build time."""
+def ask(judge, seeds, program, folder, hangs=False):
+    """Runs the judge's program in `folder`; `hangs`: a hang is what it looks for. Returns an Outcome
+    without build time."""
     begin = time.monotonic()
     environment = dict(os.environ)
     if judge == catalogue.CORE:
@@ -131,18 +134,24 @@ def ask(judge, seeds, program, folder):
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True,
                               timeout=limit, errors="replace")
     except subprocess.TimeoutExpired:
-        return Outcome(True, "?", f"does not end within {limit} s",
+        return Outcome(hangs, not hangs, "?", f"does not end within {limit} s",
                        run_seconds=time.monotonic() - begin)
     outcome = Outcome(False, run_seconds=time.monotonic() - begin)
     match = broken.search(done.stdout)
     if match and done.returncode != 0:
         outcome = dataclasses.replace(outcome, found=True, seeds=match[1] or "-", reason=match[2])
+    elif done.returncode in (-signal.SIGKILL, -signal.SIGTERM):  # for want of memory, or by somebody
+        outcome = dataclasses.replace(outcome, undecided=True, seeds="?",
+                                      reason=f"is ended by signal {-done.returncode}")
     elif done.returncode < 0:
         last = re.findall(r"^seed (\d+):", done.stdout, re.MULTILINE)
         outcome = dataclasses.replace(outcome, found=True, seeds=str(int(last[-1]) + 1) if last
                                       else "?", reason=f"dies of signal {-done.returncode}")
     elif "Running 0 tests from" in done.stdout:
         raise Trouble(f"{judge} names no test")
+    elif done.returncode != 0:
+        outcome = dataclasses.replace(outcome, undecided=True, seeds="?",
+                                      reason=f"ends with status {done.returncode} for no known reason")
     return outcome
 
 
@@ -150,7 +159,7 @@ def hunt(builder, mutant):
     begin = time.monotonic()
     program = builder.make(mutant)
     built = time.monotonic() - begin
-    outcome = ask(mutant.judge, mutant.seeds, program, program.parent)
+    outcome = ask(mutant.judge, mutant.seeds, program, program.parent, mutant.hangs)
     outcome.build_seconds = built
     shutil.rmtree(program.parent)
     return outcome
@@ -159,6 +168,8 @@ def hunt(builder, mutant):
 def row(mutant, outcome):
     of = f"{outcome.seeds} of {mutant.seeds}" if mutant.seeds else "-"
     reason = outcome.reason if outcome.found else "SURVIVES"
+    if outcome.undecided:
+        reason = f"UNDECIDED: {outcome.reason}"
     reason = reason[:90].replace("|", "/")
     number = mutant.number or ""
     return (f"| {number} | `{mutant.name}`: {mutant.what} | {mutant.judge.replace('|', '/')} | "
@@ -174,10 +185,10 @@ def control(builder, results):
     for judge, seeds in sorted(most.items()):
         outcome = ask(judge, seeds, builder.build / program_of(judge), builder.build / "mutants")
         over = f" over {seeds} seeds" if seeds else ""
-        print(f"control: {judge}{over}: "
-              f"{'FAILS: ' + outcome.reason if outcome.found else 'passes'}, "
+        fails = outcome.found or outcome.undecided
+        print(f"control: {judge}{over}: {'FAILS: ' + outcome.reason if fails else 'passes'}, "
               f"{outcome.run_seconds:.1f} s", flush=True)
-        if outcome.found:
+        if fails:
             return False
     return True
 
@@ -214,10 +225,14 @@ def main():
             results.append((mutant, hunted.result()))
             print(row(*results[-1]), flush=True)
     good = control(builder, results)
-    survivors = [mutant.name for mutant, outcome in results if not outcome.found]
-    print(f"{len(results)} mutants, {len(survivors)} survive, {time.monotonic() - begin:.0f} s"
-          + "".join(f"\nSURVIVES: {name}" for name in survivors))
-    return 0 if good and not survivors else 1
+    undecided = [mutant.name for mutant, outcome in results if outcome.undecided]
+    survivors = [mutant.name for mutant, outcome in results
+                 if not outcome.found and not outcome.undecided]
+    print(f"{len(results)} mutants, {len(survivors)} survive, {len(undecided)} undecided, "
+          f"{time.monotonic() - begin:.0f} s"
+          + "".join(f"\nSURVIVES: {name}" for name in survivors)
+          + "".join(f"\nUNDECIDED: {name}" for name in undecided))
+    return 0 if good and not survivors and not undecided else 1
 
 
 if __name__ == "__main__":
