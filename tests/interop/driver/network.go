@@ -113,6 +113,18 @@ func (n *network) heal() error {
 	return nft("flush chain inet interop out")
 }
 
+// slowDown lets that many bytes a second pass, in a namespace of our own and where the kernel can; 0: all.
+func (n *network) slowDown(bytes uint64) {
+	if !n.private {
+		return
+	}
+	exec.Command("tc", "qdisc", "del", "dev", "lo", "root").Run()
+	if bytes > 0 {
+		exec.Command("tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", fmt.Sprintf("%dbps", bytes),
+			"burst", "256kb", "latency", "100ms").Run()
+	}
+}
+
 // traffic is what passed the loopback interface since the namespace was made (or the machine
 // booted).
 type traffic struct{ packets, bytes uint64 }

@@ -123,46 +123,86 @@ func (r *run) lateRound(nodes []*node, number int, size uint64) {
 }
 
 // snapshotInterrupted: the receiver is killed in the middle of a transfer and comes back, then the
-// sender is; in the end all is well.
+// sender is; in the end all is well. When a transfer was over before the kill, once more with a bigger
+// state.
 func snapshotInterrupted(r *run) {
+	r.settings.ElectionTicks = 25 // the sender is to lead until it is killed, on a full network and a busy machine
 	nodes := r.mixed()
+	size := 2 * r.bigSnapshot()
+	for try := 1; !r.interruptBoth(nodes, size); try++ {
+		if try == 3 {
+			r.fatal("no transfer of %d MB could be interrupted", size/1e6)
+		}
+		size += size / 2
+	}
+}
+
+// interruptBoth kills the receiver of a snapshot of that size, then its sender. False: a transfer was over
+// before, and the group goes on as if nothing had been.
+func (r *run) interruptBoth(nodes []*node, size uint64) bool {
 	leader := nodes[0]
 	late, rest := r.splitOff(nodes)
 	late.takeStats()
 	late.kill()
 	r.makeLeader(leader, rest)
 	s := r.openSession(shard, leader)
-	size := 2 * r.bigSnapshot()
 	for i := 0; i < 4; i++ {
 		s.propose(leader, pipe.Fill(fmt.Sprintf("big%d", i), size/4, r.random.Uint64()))
 	}
-	for _, n := range rest {
-		r.snapshot(n)
+	index := r.snapshot(leader)
+	for _, n := range rest[1:] {
+		index = least(index, r.snapshot(n))
 	}
+	r.network.slowDown(size / 4) // a transfer takes some seconds
+	defer r.network.slowDown(0)
+	r.must(late.up()) // and knows of no snapshot
+	interrupted := true
 	for _, victim := range []*node{late, leader} {
-		if victim == late {
-			r.must(late.up())
+		// That it starts anew for the sender's turn shows that it was cut off in the receiver's.
+		at, under := r.inTransfer(size, late, index)
+		if interrupted = under && r.leads(leader); !interrupted {
+			r.figure("%v not killed: %.0f MB had passed, all of it: %t", victim, float64(at)/1e6, !under)
+			break
 		}
-		at := r.inTransfer(size, late)
 		victim.kill()
+		interrupted = victim == late || r.received(late) == 0
 		r.figure("%v killed after %.0f MB", victim, float64(at)/1e6)
 		r.must(victim.up())
 	}
+	r.network.slowDown(0)
 	r.leaderOf(shard, nodes)
 	r.convergeWithin(4*patience, shard, nodes)
+	if interrupted && r.received(late) == 0 {
+		r.complain("node %v is whole, but nothing was sent to it again", late)
+	}
 	s.propose(late, pipe.Put("a", "b"))
 	r.converge(shard, nodes)
+	return interrupted
 }
 
-// inTransfer waits until a third of a snapshot has passed the network, or until the receiver has
-// got all of it, and returns how many bytes have passed.
-func (r *run) inTransfer(size uint64, receiver *node) uint64 {
+// inTransfer waits until a third of a snapshot has passed the network, or until the receiver has got all
+// of it, up to the index, and returns how many bytes have passed, and whether it was still under way.
+func (r *run) inTransfer(size uint64, receiver *node, index uint64) (uint64, bool) {
 	start := r.network.traffic().bytes
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if moved := r.network.traffic().bytes - start; moved > size/3 || r.received(receiver) > 0 {
-			return moved
+		moved := r.network.traffic().bytes - start
+		over := r.received(receiver) > 0 || r.isAt(receiver, index)
+		if over || moved > size/3 {
+			return moved, !over
 		}
 	}
 	r.fatal("no snapshot was sent")
-	return 0
+	return 0, false
+}
+
+// isAt tells whether the node has applied what is up to the index.
+func (r *run) isAt(n *node, index uint64) bool {
+	reply, err := n.call(pipe.Request{Cmd: "state", Shard: shard})
+	return err == nil && reply.State.Index >= index
+}
+
+// leads tells whether the node takes itself for the leader.
+func (r *run) leads(n *node) bool {
+	reply, err := n.call(pipe.Request{Cmd: "leader", Shard: shard})
+	return err == nil && reply.Leader == n.replica
 }
