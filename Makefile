@@ -16,12 +16,16 @@ GATE_PACKAGES := clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev iprou
 # One-line recipes below: configure a build folder; build in it; test it.
 cmake = cmake -G Ninja -S . -B $(1) $(2) >/dev/null
 ninja = ninja -j$(JOBS) -C $(1) $(2)
-ctest = ctest --test-dir $(1) -j$(JOBS) --output-on-failure --no-tests=error $(CTEST_FLAGS) \
-  $(if $(SKIP_LABELS),-LE '$(SKIP_LABELS)')
+ctest = $(call run_tests,$(1),--no-tests=error,$(SKIP_LABELS) $(RETRY_LABELS)) $(if $(RETRY_LABELS), \
+  && $(call run_tests,$(1),--no-tests=ignore --repeat until-pass:2 -L '$(RETRY_LABELS)',$(SKIP_LABELS)))
+run_tests = ctest --test-dir $(1) -j$(JOBS) --output-on-failure $(CTEST_FLAGS) $(2) \
+  $(if $(strip $(3)),-LE '$(subst $(space),|,$(strip $(3)))')
 
 SOURCES = $(shell find include src tests -name '*.h' -o -name '*.cc')
 # Labels of tests to leave out, as a regular expression: each test has that of its folder.
 SKIP_LABELS ?=
+# Labels, the same way, of tests that run last, apart from the others, and may have a second try.
+RETRY_LABELS ?=
 
 .DEFAULT_GOAL := all
 .PHONY: help deps build-deps all helloworld run test check format tidy fix asan tsan install clean
@@ -88,10 +92,11 @@ asan: build-deps ## Run the tests with the address and undefined-behaviour sanit
 tsan: build-deps ## Run the tests with the thread sanitizer.
 	@$(call cmake,build-tsan,-DDRUMBEAT_SANITIZE=thread $(skipped))
 	@$(call ninja,build-tsan)
-	@TSAN_OPTIONS='ignore_noninstrumented_modules=1 suppressions=$(CURDIR)/tests/tsan.supp' \
+	@export TSAN_OPTIONS='ignore_noninstrumented_modules=1 suppressions=$(CURDIR)/tests/tsan.supp'; \
 	  $(call ctest,build-tsan)
 
 comma := ,
+space := $(subst ,, )
 skipped = -DDRUMBEAT_SKIP_TESTS='$(subst |,;,$(SKIP_LABELS))'  # nor are they built
 
 install: all ## Install the library below PREFIX (/usr/local).
