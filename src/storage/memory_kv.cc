@@ -36,6 +36,14 @@ void MemoryDisk::Take(const Changes& changes) {
   if (crashes_ == Crashes::kSimulated && !forgets_) unsynced_.push_back(changes);
 }
 
+Fault MemoryDisk::Begin(Operation operation, std::uint64_t epoch) {
+  if (epoch != epoch_) return Fault::kLost;
+  const Fault fault = faults_ ? faults_(operation) : Fault::kNone;
+  if (fault != Fault::kPowerCutBefore && fault != Fault::kPowerCutBehind) return fault;
+  ++epoch_;
+  return fault == Fault::kPowerCutBefore ? Fault::kLost : Fault::kApplied;
+}
+
 void MemoryDisk::Forget() {
   unsynced_.clear();
   forgets_ = true;
@@ -144,7 +152,7 @@ class MemoryBulk : public KvBulk {
 
   Result<void> Add(std::string_view key, std::string_view value) override {
     const base::MutexLock lock(disk_->mutex_);
-    if (epoch_ != disk_->epoch_ || disk_->Ask(Operation::kBulkAdd) != Fault::kNone) {
+    if (disk_->Begin(Operation::kBulkAdd, epoch_) != Fault::kNone) {
       return Fail(ErrorCode::kStorage, "the memory disk is full");
     }
     batch_.Put(Space::kImages, key, value);
@@ -153,8 +161,8 @@ class MemoryBulk : public KvBulk {
   Result<void> EndRun() override { return {}; }
   Result<void> Commit() override {
     const base::MutexLock lock(disk_->mutex_);
-    const Fault fault = disk_->Ask(Operation::kBulkCommit);
-    if (epoch_ != disk_->epoch_ || fault == Fault::kLost) return WriteRefused();
+    const Fault fault = disk_->Begin(Operation::kBulkCommit, epoch_);
+    if (fault == Fault::kLost) return WriteRefused();
     // Images enter beside the log: durable at once, and syncing nothing else.
     MemoryDisk::Apply(disk_->now_, batch_.changes());
     MemoryDisk::Apply(disk_->durable_, batch_.changes());
@@ -178,8 +186,8 @@ class MemoryKv : public Kv {
 
   Result<void> Write(KvBatch& batch) override {
     const base::MutexLock lock(disk_->mutex_);
-    const Fault fault = disk_->Ask(Operation::kWrite);
-    if (epoch_ != disk_->epoch_ || fault == Fault::kLost) return WriteRefused();
+    const Fault fault = disk_->Begin(Operation::kWrite, epoch_);
+    if (fault == Fault::kLost) return WriteRefused();
     if (fault == Fault::kForgotten) disk_->Forget();
     disk_->Take(static_cast<MemoryBatch&>(batch).changes());
     if (fault != Fault::kNone) return WriteRefused();
@@ -230,8 +238,8 @@ class MemoryKv : public Kv {
     MemoryBatch batch;
     batch.DeleteRange(space, range);
     const base::MutexLock lock(disk_->mutex_);
-    const Fault fault = disk_->Ask(Operation::kDrop);
-    if (epoch_ != disk_->epoch_ || fault == Fault::kLost) return WriteRefused();
+    const Fault fault = disk_->Begin(Operation::kDrop, epoch_);
+    if (fault == Fault::kLost) return WriteRefused();
     disk_->Take(batch.changes());
     if (fault != Fault::kNone) return WriteRefused();
     disk_->SyncAll();
@@ -257,8 +265,8 @@ class MemorySlot : public SlotFile {
   const std::string& content() const override { return content_; }
   Result<void> Write(std::string_view content) override {
     const base::MutexLock lock(disk_->mutex_);
-    const Fault fault = disk_->Ask(Operation::kSlot);
-    if (epoch_ != disk_->epoch_ || fault == Fault::kLost) return WriteRefused();
+    const Fault fault = disk_->Begin(Operation::kSlot, epoch_);
+    if (fault == Fault::kLost) return WriteRefused();
     content_ = content;
     disk_->slot_ = content;
     return fault == Fault::kNone ? Result<void>() : WriteRefused();

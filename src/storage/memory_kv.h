@@ -27,7 +27,16 @@ class MemoryDisk {
   /// kLost: the operation fails and left nothing. kApplied: it fails, and is there all the same.
   /// kForgotten: a sync fails as on Linux: what was written is read back until a crash, but neither
   /// it nor what follows it in the log gets to the disk, though later syncs say so.
-  enum class Fault : std::uint8_t { kNone, kLost, kApplied, kForgotten };
+  /// kPowerCutBefore, kPowerCutBehind: as kLost and kApplied, and the last that happens on the disk
+  /// until Crash().
+  enum class Fault : std::uint8_t {
+    kNone,
+    kLost,
+    kApplied,
+    kForgotten,
+    kPowerCutBefore,
+    kPowerCutBehind
+  };
   /// Asked before every operation, under the disk's lock.
   using FaultHook = std::function<Fault(Operation)>;
 
@@ -65,7 +74,8 @@ class MemoryDisk {
   using Changes = std::vector<Change>;
 
   static void Apply(Tables& tables, const Changes& changes);
-  Fault Ask(Operation operation) { return faults_ ? faults_(operation) : Fault::kNone; }
+  /// What becomes of an operation of whoever opened the disk in `epoch`: kNone to kForgotten.
+  Fault Begin(Operation operation, std::uint64_t epoch);
   /// Takes the changes; what a later crash makes of them is up to the next sync.
   void Take(const Changes& changes);
   void SyncAll();

@@ -9,7 +9,8 @@ namespace drumbeat::simulation {
 
 Result<ApplyResult> ListMachine::Update(const UpdateEntry& entry) {
   const ListState after = Oracle::Append(state_, entry.command);
-  oracle_.Applied(entry.index, entry.command, state_, after);
+  shard_.log_oracle().Applied(replica_, entry.index);
+  shard_.oracle().Applied(entry.index, entry.command, state_, after);
   state_ = after;
   return ApplyResult{.value = state_.count, .data = {}};
 }
@@ -33,7 +34,7 @@ Result<void> ListMachine::RecoverFromSnapshot(SnapshotReader& reader, std::stop_
   }
   state_ = {.count = base::LoadLittle<std::uint64_t>(bytes.data()),
             .chain = base::LoadLittle<std::uint64_t>(bytes.data() + 8)};
-  oracle_.Recovered(state_);
+  shard_.oracle().Recovered(state_);
   return {};
 }
 

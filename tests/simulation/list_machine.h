@@ -5,15 +5,15 @@
 
 #include "drumbeat/state_machine.h"
 
-#include "simulation/oracle.h"
+#include "simulation/sim_shard.h"
 
 namespace drumbeat::simulation {
 
-/// A list of commands, known by its length and hash; tells the oracle of every change. Result of an
-/// update: the command's place. Lookup: the ListState.
+/// A list of commands, known by its length and hash; tells the oracles of every change. Result of
+/// an update: the command's place. Lookup: the ListState.
 class ListMachine : public StateMachine {
  public:
-  explicit ListMachine(Oracle& oracle) : oracle_(oracle) {}
+  ListMachine(SimShard& shard, ReplicaId replica) : shard_(shard), replica_(replica) {}
 
   Result<ApplyResult> Update(const UpdateEntry& entry) override;
   Result<std::any> Lookup(const std::any& query) const override;
@@ -21,7 +21,8 @@ class ListMachine : public StateMachine {
   Result<void> RecoverFromSnapshot(SnapshotReader& reader, std::stop_token stop) override;
 
  private:
-  Oracle& oracle_;
+  SimShard& shard_;
+  const ReplicaId replica_;
   ListState state_;
 };
 

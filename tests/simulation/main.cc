@@ -16,6 +16,8 @@
 
 namespace {
 
+using drumbeat::simulation::Happening;
+using drumbeat::simulation::Happenings;
 using drumbeat::simulation::microseconds;
 using drumbeat::simulation::Report;
 using drumbeat::simulation::Simulation;
@@ -29,31 +31,37 @@ class Totals {
     hours_ += Seconds(report.simulated) / 3600;
     writes_ += report.writes;
     reads_ += report.reads;
-    crashes_ += report.crashes;
+    happenings_.Add(report.happenings);
     images_ += report.images_compared;
+    commits_ += report.commits;
+    ++runs_;
     recoveries_.push_back(Seconds(report.recovery));
     if (report.failover) failovers_.push_back(Seconds(*report.failover));
   }
 
-  /// Whether as many hours as `least` were simulated in an hour of one core. A run that was too
-  /// short to say so is let pass.
+  /// Whether as many hours as `least` were simulated in an hour of one core, and all happened that
+  /// may. Runs that are too few to say so are let pass.
   bool Print(double least) {
     const double spent = static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
     const double speed = hours_ * 3600 / spent;
     const bool fast = speed >= least || spent < kShortestJudged;
     std::printf("%.1f simulated hours in %.1f s of one core: %.0f hours per hour%s\n", hours_,
                 spent, speed, fast ? "" : ", TOO SLOW");
-    std::printf("%llu writes, %llu reads, %llu crashes, %llu snapshots compared\n",
+    std::printf("%llu writes, %llu reads, %llu commits and %llu snapshots compared\n",
                 static_cast<unsigned long long>(writes_), static_cast<unsigned long long>(reads_),
-                static_cast<unsigned long long>(crashes_),
+                static_cast<unsigned long long>(commits_),
                 static_cast<unsigned long long>(images_));
+    std::printf("%s\n", happenings_.Describe().c_str());
+    const std::string missing = runs_ >= kRunsForAll ? happenings_.Missing() : "";
+    if (!missing.empty()) std::printf("NEVER HAPPENED: %s\n", missing.c_str());
     Print("all agree after the last fault", recoveries_);
     Print("written again after a leader's crash", failovers_);
-    return fast;
+    return fast && missing.empty();
   }
 
  private:
   static constexpr double kShortestJudged = 5;  // s of one core
+  static constexpr std::uint64_t kRunsForAll = 100;
 
   static void Print(const char* what, std::vector<double>& seconds) {
     if (seconds.empty()) return;
@@ -66,8 +74,10 @@ class Totals {
   double hours_ = 0;
   std::uint64_t writes_ = 0;
   std::uint64_t reads_ = 0;
-  std::uint64_t crashes_ = 0;
+  std::uint64_t commits_ = 0;
   std::uint64_t images_ = 0;
+  std::uint64_t runs_ = 0;
+  Happenings happenings_;
   std::vector<double> recoveries_;
   std::vector<double> failovers_;
 };
@@ -81,15 +91,15 @@ bool RunSeed(std::uint64_t seed, Totals& totals) {
     totals.Add(report);
     std::printf(
         "seed %llu: trace %016llx, %llu events, %llu writes, %llu reads, %llu leaders, %llu "
-        "crashes, %llu flips, recovery %.1f s, failover %.1f s; %s\n",
+        "crashes, %llu power cuts, recovery %.1f s, failover %.1f s; %s\n",
         static_cast<unsigned long long>(seed), static_cast<unsigned long long>(report.trace),
         static_cast<unsigned long long>(report.events),
         static_cast<unsigned long long>(report.writes),
         static_cast<unsigned long long>(report.reads),
         static_cast<unsigned long long>(report.leaders),
-        static_cast<unsigned long long>(report.crashes),
-        static_cast<unsigned long long>(report.flips), Seconds(report.recovery),
-        report.failover ? Seconds(*report.failover) : 0.0, plan.c_str());
+        static_cast<unsigned long long>(report.happenings.Of(Happening::kCrash)),
+        static_cast<unsigned long long>(report.happenings.Of(Happening::kPowerCut)),
+        Seconds(report.recovery), report.failover ? Seconds(*report.failover) : 0.0, plan.c_str());
     return true;
   } catch (const std::exception& problem) {
     std::printf("seed %llu: BROKEN: %s (%s)\n", static_cast<unsigned long long>(seed),

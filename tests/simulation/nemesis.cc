@@ -31,29 +31,25 @@ void Nemesis::Next() {
   });
 }
 
+// Each kind that the plan has is as likely as the others.
 void Nemesis::OneFault() {
-  switch (world_.random.Below(8)) {
-    case 0:
-      if (plan_.partitions) Partition();
-      break;
-    case 1:
-      if (plan_.crashes) CrashSome();
-      break;
-    case 2:
-      if (plan_.pauses) Pause();
-      break;
-    case 3:
-      if (plan_.transfers) Transfer();
-      break;
-    case 4:
-    case 5:
-      if (plan_.changes) ChangeMembers();
-      break;
-    case 6:
-      if (plan_.requested_snapshots) TakeSnapshot();
-      break;
-    default: SpoilDisk(); break;
-  }
+  using Act = void (Nemesis::*)();
+  const DiskFaults& disks = plan_.disks;
+  std::vector<Act> acts;
+  const auto add = [&acts](bool planned, Act act) {
+    if (planned) acts.push_back(act);
+  };
+  add(plan_.partitions, &Nemesis::Partition);
+  add(plan_.crashes, &Nemesis::CrashSome);
+  add(plan_.pauses, &Nemesis::Pause);
+  add(plan_.transfers, &Nemesis::Transfer);
+  add(plan_.changes, &Nemesis::ChangeMembers);
+  add(plan_.requested_snapshots, &Nemesis::TakeSnapshot);
+  add(disks.failing, &Nemesis::FailWrites);
+  add(disks.full, &Nemesis::FillDisk);
+  add(disks.slow, &Nemesis::SlowDisk);
+  add(disks.flips, &Nemesis::FlipBit);
+  if (!acts.empty()) (this->*acts[world_.random.Below(acts.size())])();
 }
 
 void Nemesis::Partition() {
@@ -79,7 +75,11 @@ void Nemesis::CrashSome() {
   const bool all = world_.Chance(10);
   for (const auto& host : hosts_) {
     if (!host->running() || !(all || world_.Chance(30))) continue;
-    ++crashes_;
+    if (world_.Chance(50)) {
+      host->CutPowerWithin(30);
+      continue;
+    }
+    world_.Count(Happening::kCrash);
     host->Crash();
     world_.After(world_.Between(milliseconds(10), seconds(12)), [&again = *host] {
       if (!again.running()) again.Start();
@@ -90,35 +90,24 @@ void Nemesis::CrashSome() {
 void Nemesis::Pause() {
   SimHost* host = Pick(AnyShard().id());
   if (host == nullptr) return;
+  world_.Count(Happening::kPause);
   host->scheduler().PauseUntil(world_.now() + world_.Between(milliseconds(100), seconds(9)));
 }
 
-void Nemesis::SpoilDisk() {
-  SimHost::DiskState& disk = hosts_[world_.random.Below(hosts_.size())]->disk;
-  switch (world_.random.Below(4)) {
-    case 0:
-      if (plan_.disks.failing) disk.failing = world_.random.Below(20);
-      break;
-    case 1:
-      if (!plan_.disks.full) break;
-      disk.full = world_.Chance(40);
-      break;
-    case 2:
-      if (!plan_.disks.slow) break;
-      disk.slow_ones = world_.Chance(40) ? 0 : 20 + world_.random.Below(1000);
-      disk.slow = world_.Chance(10) ? seconds(60) : milliseconds(10 + world_.random.Below(3000));
-      break;
-    default:
-      if (plan_.disks.flips) FlipBit();
-      break;
-  }
+SimHost::DiskState& Nemesis::AnyDisk() { return hosts_[world_.random.Below(hosts_.size())]->disk; }
+
+void Nemesis::FailWrites() { AnyDisk().failing = world_.random.Below(20); }
+
+void Nemesis::FillDisk() { AnyDisk().full = world_.Chance(40); }
+
+void Nemesis::SlowDisk() {
+  SimHost::DiskState& disk = AnyDisk();
+  disk.slow_ones = world_.Chance(40) ? 0 : 20 + world_.random.Below(1000);
+  disk.slow = world_.Chance(10) ? seconds(60) : milliseconds(10 + world_.random.Below(3000));
 }
 
 // Always of the same host, so that a majority keeps its data.
-void Nemesis::FlipBit() {
-  hosts_.front()->FlipBit();
-  ++flips_;
-}
+void Nemesis::FlipBit() { hosts_.front()->FlipBit(); }
 
 SimHost* Nemesis::Pick(ShardId shard) {
   std::vector<SimHost*> serving;
@@ -133,7 +122,9 @@ void Nemesis::Transfer() {
   SimHost* host = Pick(shard.id());
   if (host == nullptr) return;
   const ReplicaId target(1 + world_.random.Below(plan_.founders));
-  host->host().RequestLeaderTransfer(shard.id(), target, kTimeout).Then([](auto) {});
+  host->host().RequestLeaderTransfer(shard.id(), target, kTimeout).Then([this](auto moved) {
+    if (moved) world_.Count(Happening::kTransfer);
+  });
 }
 
 void Nemesis::TakeSnapshot() {
@@ -162,7 +153,9 @@ void Nemesis::RemoveFounder(SimHost& asked, SimShard& shard, ReplicaId founder) 
   if (founder.value() > plan_.founders / 2) return;
   const raft::ConfigChange change{
       .type = raft::ConfigChangeType::kRemove, .replica = founder, .address = {}};
-  asked.host().RequestChange(shard.id(), change, kTimeout).Then([](auto) {});
+  asked.host().RequestChange(shard.id(), change, kTimeout).Then([this](auto removed) {
+    if (removed) world_.Count(Happening::kRemoved);
+  });
 }
 
 void Nemesis::AddMember(SimHost& asked, SimShard& shard, SimHost& spare) {
@@ -182,13 +175,15 @@ void Nemesis::AddMember(SimHost& asked, SimShard& shard, SimHost& spare) {
     type = raft::ConfigChangeType::kAddNonVoting;  // the other half promotes
   }
   const raft::ConfigChange change{.type = type, .replica = spare.id(), .address = spare.address()};
-  asked.host().RequestChange(id, change, kTimeout).Then([](auto) {});
+  asked.host().RequestChange(id, change, kTimeout).Then([this](auto added) {
+    if (added) world_.Count(Happening::kAdded);
+  });
 }
 
 void Nemesis::RestartBroken() {
   for (const auto& host : hosts_) {
     if (!host->broken()) continue;
-    ++crashes_;
+    world_.Count(Happening::kCrash);
     host->Crash();
     host->Start();
   }
@@ -201,6 +196,7 @@ void Nemesis::Heal() {
   network_.pipe_faults = {};
   for (const auto& host : hosts_) {
     host->disk = {};
+    host->CutPowerWithin(0);
     if (!host->running()) host->Start();
     if (host->running()) host->scheduler().PauseUntil(microseconds(0));
   }

@@ -30,8 +30,6 @@ class Nemesis {
 
   /// A host that serves `shard`, or null.
   SimHost* Pick(ShardId shard);
-  std::uint64_t crashes() const { return crashes_; }
-  std::uint64_t flips() const { return flips_; }
 
  private:
   void Next();
@@ -39,13 +37,16 @@ class Nemesis {
   void Partition();
   void CrashSome();
   void Pause();
-  void SpoilDisk();
+  void FailWrites();
+  void FillDisk();
+  void SlowDisk();
   void FlipBit();
   void Transfer();
   void ChangeMembers();
   void RemoveFounder(SimHost& asked, SimShard& shard, ReplicaId founder);
   void AddMember(SimHost& asked, SimShard& shard, SimHost& spare);
   void TakeSnapshot();
+  SimHost::DiskState& AnyDisk();
   SimShard& AnyShard() { return *shards_[world_.random.Below(shards_.size())]; }
 
   World& world_;
@@ -54,8 +55,6 @@ class Nemesis {
   Hosts& hosts_;
   Shards& shards_;
   bool healed_ = false;
-  std::uint64_t crashes_ = 0;
-  std::uint64_t flips_ = 0;
 };
 
 }  // namespace drumbeat::simulation

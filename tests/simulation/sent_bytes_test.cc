@@ -35,6 +35,10 @@ class SentBytesTest : public testing::TestWithParam<std::uint64_t> {
       shard_.founders[ReplicaId(id)] = hosts_.back()->address();
       hosts_.back()->TakePart(shard_, SimHost::Part::kFounder, ReplicaRole::kVoter);
     }
+    network_.observer = [this](const raft::Envelope& message) {
+      shard_.log_oracle().Sent(message);
+      At(message.from.value()).TellProgress(shard_);
+    };
     for (std::uint64_t id = 1; id <= 3; ++id) At(id).Start();
   }
   SimHost& At(std::uint64_t id) { return *hosts_[id - 1]; }

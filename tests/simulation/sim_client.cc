@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kTimeout(3000);
 constexpr std::uint64_t kReadPercent = 40;
+constexpr std::uint64_t kClosePercent = 2;
 
 }  // namespace
 
@@ -27,6 +28,7 @@ void SimClient::Next() {
     if (host == nullptr) return Next();
     if (!command_ && world_.Chance(kReadPercent)) return Read(*host);
     if (with_session_ && !session_) return OpenSession(*host);
+    if (!command_ && session_ && world_.Chance(kClosePercent)) return CloseSession(*host);
     Write(*host);
   });
 }
@@ -34,6 +36,14 @@ void SimClient::Next() {
 void SimClient::OpenSession(SimHost& host) {
   host.host().OpenSession(shard_.id(), kTimeout).Then([this](Result<Session> session) {
     if (session) session_ = *session;
+    Next();
+  });
+}
+
+void SimClient::CloseSession(SimHost& host) {
+  host.host().CloseSession(*session_, kTimeout).Then([this](const Result<void>& closed) {
+    if (closed) world_.Count(Happening::kSessionClosed);
+    session_.reset();
     Next();
   });
 }
@@ -46,6 +56,8 @@ void SimClient::Write(SimHost& host) {
       command_->resize(command_->size() + world_.random.Below(longest), '.');
     }
     maybe_applied_ = false;
+  } else {
+    world_.Count(Happening::kRetry);
   }
   const Session session = session_ ? *session_ : Session::NoOp(shard_.id());
   host.host()
@@ -57,6 +69,7 @@ void SimClient::Write(SimHost& host) {
 }
 
 void SimClient::WriteDone(const Result<ApplyResult>& result) {
+  if (!result && result.error().outcome() != Outcome::kUnknown) world_.Count(Happening::kRefusal);
   if (result) {
     shard_.oracle().WriteDone(*command_, result->value);
     if (session_) session_->ProposalCompleted();

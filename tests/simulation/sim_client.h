@@ -32,6 +32,7 @@ class SimClient {
  private:
   void Next();
   void OpenSession(SimHost& host);
+  void CloseSession(SimHost& host);
   void Write(SimHost& host);
   void WriteDone(const Result<ApplyResult>& result);
   void Read(SimHost& host);

@@ -44,23 +44,64 @@ class SimHost::Listener : public EventListener {
     host_.Find(replica.shard)->shard->oracle().MembershipSeen(members);
   }
   void ReplicaFailed(const ReplicaRef& replica, const Error& error) override {
-    if (host_.damaged_) {
-      host_.Find(replica.shard)->lost = true;
-      return;
-    }
-    // Only a failing disk may stop a replica otherwise.
-    const bool expected = error.code == ErrorCode::kHostFailed ||
-                          error.code == ErrorCode::kWriteFailed || host_.DiskMayFail();
-    if (!expected) {
+    if (!host_.Explains(error)) {
       host_.world_.Broken("replica " + std::to_string(replica.replica.value()) +
                           " failed: " + std::string(error.text()));
     }
+    if (host_.damaged_) host_.Find(replica.shard)->lost = true;
   }
   void ReplicaRemoved(const ReplicaRef& replica) override {
     host_.Find(replica.shard)->removed = true;
   }
+  void SnapshotTaken(const SnapshotEvent&) override {
+    host_.world_.Count(Happening::kSnapshotTaken);
+  }
+  void SnapshotReceived(const SnapshotEvent&) override {
+    host_.world_.Count(Happening::kSnapshotReceived);
+  }
+  void SnapshotRecovered(const SnapshotEvent&) override {
+    host_.world_.Count(Happening::kRecovered);
+  }
 
  private:
+  SimHost& host_;
+};
+
+/// Tells the oracles of the shards what is on its disk.
+class SimHost::Disks : public LogWatcher {
+ public:
+  explicit Disks(SimHost& host) : host_(host) {}
+
+  void Saved(const storage::ReplicaUpdate& update) override {
+    OracleOf(update.replica).Saved(update);
+  }
+  void SaveFailed(const storage::ReplicaUpdate& update) override {
+    OracleOf(update.replica).SaveFailed(update);
+  }
+  void Cut(const ReplicaRef& replica, Index through) override {
+    OracleOf(replica).Cut(replica.replica, through);
+  }
+  void Loaded(const ReplicaRef& replica, const storage::StoredLog& log,
+              std::span<const raft::Entry> entries) override {
+    OracleOf(replica).Loaded(replica.replica, log, entries);
+  }
+  SnapshotWatcher Snapshots() {
+    return {.stored =
+                [this](const StoredImage& image) {
+                  OracleOf(image.replica).ImageStored(image.replica.replica, image.record);
+                  host_.Find(image.replica.shard)->shard->oracle().ImageStored(image);
+                },
+            .found =
+                [this](const ReplicaRef& replica, const raft::SnapshotRecord& record) {
+                  OracleOf(replica).ImageStored(replica.replica, record);
+                }};
+  }
+
+ private:
+  LogOracle& OracleOf(const ReplicaRef& replica) {
+    return host_.Find(replica.shard)->shard->log_oracle();
+  }
+
   SimHost& host_;
 };
 
@@ -70,6 +111,7 @@ SimHost::SimHost(World& world, SimNetwork& network, std::uint64_t id)
       id_(id),
       address_("host" + std::to_string(id) + ":63001"),
       clock_percent_(80 + world.random.Below(41)),
+      watcher_(std::make_unique<Disks>(*this)),
       disk_(std::make_shared<MemoryDisk>(
           MemoryDisk::Crashes::kSimulated,
           [this](MemoryDisk::Operation operation) { return NextFault(operation); })) {}
@@ -79,22 +121,63 @@ SimHost::~SimHost() {
 }
 
 MemoryDisk::Fault SimHost::NextFault(MemoryDisk::Operation operation) {
+  if (power_goes_in_ > 0 && --power_goes_in_ == 0) return CutPower();
+  const MemoryDisk::Fault fault = FaultOf(operation);
+  // No room for a snapshot is no harm.
+  if (fault != MemoryDisk::Fault::kNone && operation != MemoryDisk::Operation::kBulkAdd) {
+    faulted_ = true;
+  }
+  return fault;
+}
+
+MemoryDisk::Fault SimHost::FaultOf(MemoryDisk::Operation operation) {
   if (operation == MemoryDisk::Operation::kBulkAdd && world_.Chance(disk.no_room)) {
+    world_.Count(Happening::kNoRoom);
     return MemoryDisk::Fault::kLost;
   }
-  if (disk.full && operation != MemoryDisk::Operation::kDrop) return MemoryDisk::Fault::kLost;
+  if (disk.full && operation != MemoryDisk::Operation::kDrop) {
+    world_.Count(Happening::kFullDisk);
+    return MemoryDisk::Fault::kLost;
+  }
   if (operation == MemoryDisk::Operation::kWrite && disk.slow_ones > 0 && scheduler_ != nullptr &&
       world_.random.Below(2000) < disk.slow_ones) {
     // The engine waits, and with it everything that this host does.
     scheduler_->PauseUntil(world_.now() + world_.Between(microseconds(1000), disk.slow));
+    world_.Count(Happening::kSlowWrite);
   }
   if (disk.failing == 0 || world_.random.Below(2000) >= disk.failing) {
     return MemoryDisk::Fault::kNone;
   }
   if (operation == MemoryDisk::Operation::kWrite && world_.Chance(40)) {
+    world_.Count(Happening::kForgottenSync);
     return MemoryDisk::Fault::kForgotten;
   }
+  world_.Count(Happening::kFailedWrite);
   return world_.Chance(50) ? MemoryDisk::Fault::kLost : MemoryDisk::Fault::kApplied;
+}
+
+// What still runs of the host until it is gone, at this moment, writes and sends nothing.
+MemoryDisk::Fault SimHost::CutPower() {
+  faulted_ = true;
+  world_.Count(Happening::kPowerCut);
+  network_.Silence(address_);
+  world_.After(microseconds(0), [this, life = lives_] {
+    if (running() && lives_ == life) Crash();
+  });
+  world_.After(world_.Between(std::chrono::milliseconds(10), std::chrono::seconds(12)), [this] {
+    if (!running()) Start();
+  });
+  return world_.Chance(50) ? MemoryDisk::Fault::kPowerCutBefore
+                           : MemoryDisk::Fault::kPowerCutBehind;
+}
+
+void SimHost::CutPowerWithin(std::uint64_t operations) {
+  power_goes_in_ = operations == 0 ? 0 : 1 + world_.random.Below(operations);
+}
+
+// A broken invariant is never the disk's fault.
+bool SimHost::Explains(const Error& error) const {
+  return (faulted_ || damaged_) && !error.text().contains("invariant broken");
 }
 
 SimHost::Replica* SimHost::Find(ShardId shard) const {
@@ -113,22 +196,22 @@ Result<storage::Stores> SimHost::OpenStores() {
   Result<storage::Stores> stores = storage::OpenMemoryStores(
       disk_, [this] { return std::chrono::steady_clock::time_point(world_.now()); });
   if (!stores) return stores;
-  stores->snapshots = Watch(std::move(stores->snapshots), [this](const StoredImage& image) {
-    Find(image.replica.shard)->shard->oracle().ImageStored(image);
-  });
+  stores->log = Watch(std::move(stores->log), *watcher_);
+  stores->snapshots = Watch(std::move(stores->snapshots), watcher_->Snapshots());
   return stores;
 }
 
 void SimHost::StartFailed(const Error& error) {
-  if (damaged_) {
-    ruined_ = true;
-  } else if (!DiskMayFail()) {
+  if (!Explains(error)) {
     throw Violation("a host does not start: " + std::string(error.text()));
   }
+  if (damaged_) ruined_ = true;
 }
 
 void SimHost::Start() {
   if (ruined_) return;
+  ++lives_;
+  faulted_ = false;
   Result<storage::Stores> stores = OpenStores();
   if (!stores) return StartFailed(stores.error());
   auto scheduler = std::make_unique<SimScheduler>(world_, clock_percent_);
@@ -179,15 +262,16 @@ void SimHost::StartReplica(Replica& replica) {
                              .join = !founds};
   const Result<void> started = host_->StartReplica(
       options,
-      [&shard](ShardId, ReplicaId) { return std::make_unique<ListMachine>(shard.oracle()); },
+      [&shard](ShardId, ReplicaId self) { return std::make_unique<ListMachine>(shard, self); },
       config);
   if (started) return;
+  if (!Explains(started.error())) {
+    throw Violation("a replica does not start: " + std::string(started.error().text()));
+  }
   if (damaged_) {
     replica.lost = true;
-  } else if (DiskMayFail()) {
-    Crash();
   } else {
-    throw Violation("a replica does not start: " + std::string(started.error().text()));
+    Crash();
   }
 }
 
@@ -209,6 +293,12 @@ bool SimHost::broken() const {
   });
 }
 
+void SimHost::TellProgress(SimShard& shard) const {
+  if (host_ == nullptr) return;
+  const Result<ReplicaInfo> info = host_->GetReplicaInfo(shard.id());
+  if (info) shard.log_oracle().Committed(id(), info->committed, info->membership);
+}
+
 bool SimHost::Serves(ShardId shard) const {
   const Replica* replica = Find(shard);
   return host_ != nullptr && replica != nullptr && !replica->removed && !replica->lost;
@@ -224,6 +314,10 @@ microseconds SimHost::Busy() const {
   return std::max(scheduler_->paused_until() - world_.now(), microseconds(0));
 }
 
-void SimHost::FlipBit() { damaged_ |= disk_->FlipBit(world_.random); }
+void SimHost::FlipBit() {
+  if (!disk_->FlipBit(world_.random)) return;
+  damaged_ = true;
+  world_.Count(Happening::kDiskFlip);
+}
 
 }  // namespace drumbeat::simulation

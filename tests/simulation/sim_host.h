@@ -9,6 +9,7 @@
 #include "simulation/sim_network.h"
 #include "simulation/sim_scheduler.h"
 #include "simulation/sim_shard.h"
+#include "simulation/watched_log.h"
 #include "simulation/watched_snapshots.h"
 #include "simulation/world.h"
 #include "storage/stores.h"
@@ -34,9 +35,14 @@ class SimHost {
   void Start();
   /// Power cut: of what was not synced, only some of the first writes stay.
   void Crash();
+  /// The power goes in the middle of one of the next `operations` of its disk, and comes again some
+  /// time later; 0: not any more.
+  void CutPowerWithin(std::uint64_t operations);
   bool running() const { return host_ != nullptr; }
   /// It failed by itself, as a failing disk makes it, and needs a restart.
   bool broken() const;
+  /// Tells the oracle of `shard` how far its replica has come.
+  void TellProgress(SimShard& shard) const;
   /// Whether a request to the shard makes sense here.
   bool Serves(ShardId shard) const;
   /// Its replica found its data damaged and is out for good.
@@ -70,6 +76,7 @@ class SimHost {
 
  private:
   class Listener;
+  class Disks;
   struct Replica {
     SimShard* shard = nullptr;
     Part part = Part::kFounder;
@@ -79,10 +86,13 @@ class SimHost {
   };
 
   storage::MemoryDisk::Fault NextFault(storage::MemoryDisk::Operation operation);
-  bool DiskMayFail() const { return disk.failing > 0 || disk.full; }
+  storage::MemoryDisk::Fault FaultOf(storage::MemoryDisk::Operation operation);
+  storage::MemoryDisk::Fault CutPower();
+  /// Whether what its disk did explains `error`.
+  bool Explains(const Error& error) const;
   Result<storage::Stores> OpenStores();
   void StartReplica(Replica& replica);
-  /// It could not be opened: only a disk that fails or is damaged explains that.
+  /// It could not be opened.
   void StartFailed(const Error& error);
   Replica* Find(ShardId shard) const;
 
@@ -93,7 +103,12 @@ class SimHost {
   const std::uint64_t clock_percent_;
   bool damaged_ = false;
   bool ruined_ = false;
+  /// In this life a write failed, or the power.
+  bool faulted_ = false;
+  std::uint64_t power_goes_in_ = 0;
+  std::uint64_t lives_ = 0;
   std::vector<std::unique_ptr<Replica>> replicas_;
+  std::unique_ptr<Disks> watcher_;
   std::shared_ptr<storage::MemoryDisk> disk_;
   SimScheduler* scheduler_ = nullptr;
   std::unique_ptr<node_host::Host> host_;

@@ -33,6 +33,7 @@ class SimTransport : public transport::Transport {
   }
 
   void Send(const std::string& address, raft::Envelope message) override {
+    if (network_.IsSilent(address_)) return;
     if (network_.observer) network_.observer(message);
     Batch& batch = queued_[address];
     batch.once |= std::holds_alternative<raft::ForwardedProposal>(message.message);
@@ -40,6 +41,7 @@ class SimTransport : public transport::Transport {
   }
 
   void Flush() override {
+    if (network_.IsSilent(address_)) return;
     for (auto& [address, batch] : std::exchange(queued_, {})) {
       codec::AppendBatchTrailer(batch.bytes, 1, address_);
       network_.Judge(address_, address, batch.bytes, false);
@@ -132,6 +134,7 @@ std::unique_ptr<transport::Transport> SimNetwork::Join(const std::string& addres
 }
 
 void SimNetwork::Enter(const std::string& address, transport::Transport* host) {
+  silent_.erase(address);
   hosts_[address] = {.transport = host, .incarnation = ++incarnations_};
 }
 
@@ -150,7 +153,14 @@ std::uint64_t SimNetwork::IncarnationOf(const std::string& address) const {
 }
 
 bool SimNetwork::Reaches(const std::string& from, const std::string& to) {
-  return hosts_.contains(to) && !IsCut(from, to) && !world_.Chance(faults.loss_percent);
+  if (!hosts_.contains(to)) return false;
+  if (IsCut(from, to)) {
+    world_.Count(Happening::kCut);
+    return false;
+  }
+  if (!world_.Chance(faults.loss_percent)) return true;
+  world_.Count(Happening::kLoss);
+  return false;
 }
 
 void SimNetwork::Judge(const std::string& from, const std::string& to, std::string_view bytes,
@@ -163,6 +173,7 @@ void SimNetwork::Judge(const std::string& from, const std::string& to, std::stri
 
 microseconds SimNetwork::Delay() {
   if (world_.Chance(faults.slow_percent)) {
+    world_.Count(Happening::kDelay);
     return world_.Between(microseconds(100), faults.slow);
   }
   return world_.Between(microseconds(100), microseconds(1500));
@@ -173,6 +184,7 @@ void SimNetwork::Carry(const std::string& from, const std::string& to, const std
   // A proposal that is passed on twice may be applied twice. TCP never does that, and the transport
   // repeats a frame only while it cannot have arrived whole.
   const int copies = !once && world_.Chance(faults.duplicate_percent) ? 2 : 1;
+  if (copies > 1) world_.Count(Happening::kDuplicate);
   for (int copy = 0; copy < copies; ++copy) {
     world_.After(Delay() + Busy(from), [this, from, to, batch] {
       // Decided on arrival, so that a cut also swallows what is on its way.

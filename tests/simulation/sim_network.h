@@ -50,6 +50,8 @@ class SimNetwork {
   bool IsCut(const std::string& from, const std::string& to) const {
     return cut.contains({from, to});
   }
+  /// Whether the host there has lost its power, and says nothing more.
+  bool IsSilent(const std::string& address) const { return silent_.contains(address); }
   microseconds Busy(const std::string& address) const {
     return busy ? busy(address) : microseconds(0);
   }
@@ -73,6 +75,8 @@ class SimNetwork {
   WireReferee referee;
   /// It knows one shard only.
   bool refereed = true;
+  /// Nothing comes from `address` any more, until a host enters there.
+  void Silence(const std::string& address) { silent_.insert(address); }
   /// Messages from the first to the second address are lost.
   std::set<std::pair<std::string, std::string>> cut;
 
@@ -91,6 +95,7 @@ class SimNetwork {
 
   World& world_;
   std::map<std::string, Host> hosts_;
+  std::set<std::string> silent_;
   std::uint64_t incarnations_ = 0;
 };
 

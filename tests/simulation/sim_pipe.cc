@@ -20,6 +20,7 @@ void SimPipe::Send(std::string_view bytes) {
 
 microseconds SimPipe::Delay() {
   if (world_.Chance(faults_.slow_percent)) {
+    world_.Count(Happening::kDelay);
     return world_.Between(microseconds(100), faults_.slow);
   }
   return world_.Between(microseconds(100), microseconds(1500));
@@ -40,12 +41,16 @@ void SimPipe::Pump() {
   const microseconds wait = std::min(pieces_.front().not_before - world_.now(), ends_.busy());
   if (wait.count() > 0) return PumpAgain(std::min(wait, microseconds(milliseconds(100))));
   if (!ends_.open()) {
-    if (stuck_since_.count() < 0) stuck_since_ = world_.now();
+    if (stuck_since_.count() < 0) {
+      stuck_since_ = world_.now();
+      world_.Count(Happening::kCut);
+    }
     if (world_.now() - stuck_since_ > kPatience) return Break("connection timed out");
     return PumpAgain(world_.Between(milliseconds(100), milliseconds(400)));
   }
   stuck_since_ = microseconds(-1);
   if (world_.Chance(faults_.lost_percent)) {
+    world_.Count(Happening::kLoss);
     return PumpAgain(world_.Between(milliseconds(200), milliseconds(800)));
   }
   Deliver(TakePiece());
@@ -74,6 +79,7 @@ std::string SimPipe::TakePiece() {
 
 void SimPipe::Deliver(std::string bytes) {
   if (world_.random.Below(1000) < faults_.reset_permille) {
+    world_.Count(Happening::kReset);
     const std::size_t part = world_.random.Below(bytes.size() + 1);
     (void)ends_.receive(std::string_view(bytes).substr(0, part));
     return Break("connection reset by peer");
@@ -82,6 +88,7 @@ void SimPipe::Deliver(std::string bytes) {
     const std::uint64_t bit = world_.random.Below(8 * bytes.size());
     bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
     flipped_ = true;
+    world_.Count(Happening::kWireFlip);
   }
   if (!ends_.receive(bytes)) return Break("closed by the other side");
   if (!closed_) ends_.moved();

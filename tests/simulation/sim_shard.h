@@ -10,6 +10,7 @@
 #include "drumbeat/config.h"
 #include "drumbeat/types.h"
 
+#include "simulation/log_oracle.h"
 #include "simulation/oracle.h"
 #include "simulation/plan.h"
 #include "simulation/world.h"
@@ -21,11 +22,13 @@ class SimHost;
 /// One Raft group over the hosts of a run, with all that is known of it from outside.
 class SimShard {
  public:
-  SimShard(World& world, const Plan& plan, ShardId id) : plan_(plan), id_(id), oracle_(world) {}
+  SimShard(World& world, const Plan& plan, ShardId id)
+      : plan_(plan), id_(id), oracle_(world), log_oracle_(world, plan.founders) {}
 
   ShardId id() const { return id_; }
   const Plan& plan() const { return plan_; }
   Oracle& oracle() { return oracle_; }
+  LogOracle& log_oracle() { return log_oracle_; }
 
   /// The addresses of the founding members.
   MemberMap founders;
@@ -39,6 +42,7 @@ class SimShard {
   const Plan& plan_;
   const ShardId id_;
   Oracle oracle_;
+  LogOracle log_oracle_;
 };
 
 }  // namespace drumbeat::simulation

@@ -57,14 +57,14 @@ class StreamTransport : public transport::Transport {
   }
 
   void Send(const std::string& address, raft::Envelope message) override {
-    if (handler_ == nullptr) return;
+    if (handler_ == nullptr || network_.IsSilent(address_)) return;
     if (network_.observer) network_.observer(message);
     LinkTo(address).link.Push(std::move(message), Now(world_));
     dirty_.insert(address);
   }
 
   void Flush() override {
-    if (handler_ == nullptr) return;
+    if (handler_ == nullptr || network_.IsSilent(address_)) return;
     for (const std::string& address : std::exchange(dirty_, {})) {
       Link& link = LinkTo(address);
       link.Perform(link.link.Flush(Now(world_)));

@@ -40,7 +40,10 @@ Simulation::Simulation(std::uint64_t seed)
   }
   network_.observer = [this](const raft::Envelope& message) {
     for (const auto& shard : shards_) {
-      if (shard->id() == message.shard) shard->oracle().Sent(message);
+      if (shard->id() != message.shard) continue;
+      shard->oracle().Sent(message);
+      shard->log_oracle().Sent(message);
+      hosts_[message.from.value() - 1]->TellProgress(*shard);
     }
   };
   network_.busy = [this](const std::string& address) {
@@ -82,9 +85,9 @@ Report Simulation::Run() {
     report.reads += shard->oracle().reads();
     report.leaders += shard->oracle().leaders();
     report.images_compared += shard->oracle().images_compared();
+    report.commits += shard->log_oracle().committed();
   }
-  report.crashes = nemesis_.crashes();
-  report.flips = nemesis_.flips();
+  report.happenings = world_.happenings();
   report.simulated = world_.now();
   for (const auto& client : clients_) client->Stop();
   for (const auto& host : hosts_) {
@@ -161,14 +164,30 @@ microseconds Simulation::Recover() {
 }
 
 void Simulation::CompareImages() {
+  const microseconds end = world_.now() + kPeaceLimit;
   for (const auto& shard : shards_) {
-    for (const auto& host : hosts_) {
-      if (!host->Serves(shard->id()) || host->RoleIn(shard->id()) == ReplicaRole::kWitness)
-        continue;
-      host->host().RequestSnapshot(shard->id(), {}, kTimeout).Then([](auto) {});
+    while (!TakeEqualImages(*shard)) {
+      if (world_.now() >= end) throw Violation("replicas that agree take no equal snapshots");
     }
   }
+}
+
+// What is equal at equal indexes, the oracle knows.
+bool Simulation::TakeEqualImages(SimShard& shard) {
+  const Membership members = shard.NewestMembers(hosts_);
+  std::vector<SimHost*> asked;
+  for (const auto& host : hosts_) {
+    const bool has_state =
+        members.voters.contains(host->id()) || members.non_votings.contains(host->id());
+    if (!has_state || !host->Serves(shard.id())) continue;
+    asked.push_back(host.get());
+    host->host().RequestSnapshot(shard.id(), {}, kTimeout).Then([](auto) {});
+  }
   world_.RunUntil(world_.now() + milliseconds(1000));
+  const LogOracle& disks = shard.log_oracle();
+  return std::ranges::all_of(asked, [&](const SimHost* host) {
+    return disks.ImageOf(host->id()) == disks.ImageOf(asked.front()->id());
+  });
 }
 
 // What a snapshot has made superfluous is given back, but for what is not worth it yet.

@@ -23,10 +23,11 @@ struct Report {
   std::uint64_t writes = 0;
   std::uint64_t reads = 0;
   std::uint64_t leaders = 0;
-  std::uint64_t crashes = 0;
-  std::uint64_t flips = 0;
+  Happenings happenings;
   /// Snapshots that were compared with another replica's of the same index.
   std::uint64_t images_compared = 0;
+  /// Entries whose commit was held against the disks.
+  std::uint64_t commits = 0;
   microseconds simulated{0};
   /// From the end of the last fault until every replica had got a write through and all agreed.
   microseconds recovery{0};
@@ -51,8 +52,9 @@ class Simulation {
   void Mark(SimShard& shard, SimHost& host);
   microseconds Recover();
   bool Converged();
-  /// Snapshots of all replicas at the same index must be the same.
+  /// All replicas take a snapshot at the same index, and these are the same.
   void CompareImages();
+  bool TakeEqualImages(SimShard& shard);
   void CheckStoredBytes();
   std::optional<microseconds> CrashLeader(SimShard& shard);
   /// Runs on until `reached`; false if that takes longer than `limit`.

@@ -11,13 +11,11 @@
 namespace drumbeat::simulation {
 namespace {
 
-using Seen = std::function<void(const StoredImage&)>;
-
 class WatchedSink : public storage::ForwardingSnapshotSink {
  public:
   WatchedSink(std::unique_ptr<storage::SnapshotSink> sink, const ReplicaRef& replica,
-              const Seen& seen)
-      : ForwardingSnapshotSink(std::move(sink)), replica_(replica), seen_(seen) {}
+              const SnapshotWatcher& watcher)
+      : ForwardingSnapshotSink(std::move(sink)), replica_(replica), watcher_(watcher) {}
 
   Result<void> Append(std::string_view bytes) override {
     const std::size_t of_header =
@@ -31,37 +29,42 @@ class WatchedSink : public storage::ForwardingSnapshotSink {
   }
   Result<void> Commit(const raft::SnapshotRecord& record) override {
     Result<void> committed = ForwardingSnapshotSink::Commit(record);
-    if (committed) seen_({.replica = replica_, .record = record, .content = content_});
+    if (committed) watcher_.stored({.replica = replica_, .record = record, .content = content_});
     return committed;
   }
 
  private:
   const ReplicaRef replica_;
-  const Seen& seen_;
+  const SnapshotWatcher& watcher_;
   std::size_t at_ = 0;
   std::uint64_t content_ = 0xcbf29ce484222325u;
 };
 
 class WatchedStore : public storage::ForwardingSnapshotStore {
  public:
-  WatchedStore(std::unique_ptr<storage::SnapshotStore> store, Seen seen)
-      : ForwardingSnapshotStore(std::move(store)), seen_(std::move(seen)) {}
+  WatchedStore(std::unique_ptr<storage::SnapshotStore> store, SnapshotWatcher watcher)
+      : ForwardingSnapshotStore(std::move(store)), watcher_(std::move(watcher)) {}
 
   Result<std::unique_ptr<storage::SnapshotSink>> Create(const ReplicaRef& replica) override {
     Result<std::unique_ptr<storage::SnapshotSink>> sink = ForwardingSnapshotStore::Create(replica);
     if (!sink) return sink;
-    return std::make_unique<WatchedSink>(std::move(*sink), replica, seen_);
+    return std::make_unique<WatchedSink>(std::move(*sink), replica, watcher_);
+  }
+  Result<std::optional<raft::SnapshotRecord>> Newest(const ReplicaRef& replica) override {
+    auto newest = ForwardingSnapshotStore::Newest(replica);
+    if (newest && *newest) watcher_.found(replica, **newest);
+    return newest;
   }
 
  private:
-  const Seen seen_;
+  const SnapshotWatcher watcher_;
 };
 
 }  // namespace
 
 std::unique_ptr<storage::SnapshotStore> Watch(std::unique_ptr<storage::SnapshotStore> store,
-                                              std::function<void(const StoredImage&)> seen) {
-  return std::make_unique<WatchedStore>(std::move(store), std::move(seen));
+                                              SnapshotWatcher watcher) {
+  return std::make_unique<WatchedStore>(std::move(store), std::move(watcher));
 }
 
 }  // namespace drumbeat::simulation

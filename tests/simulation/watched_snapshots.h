@@ -16,8 +16,15 @@ struct StoredImage {
   std::uint64_t content = 0;
 };
 
-/// `store`, telling `seen` of every snapshot that enters it.
+struct SnapshotWatcher {
+  /// Of every snapshot that enters the store.
+  std::function<void(const StoredImage&)> stored;
+  /// Of every newest one that is asked for.
+  std::function<void(const ReplicaRef&, const raft::SnapshotRecord&)> found;
+};
+
+/// `store`, telling `watcher`.
 std::unique_ptr<storage::SnapshotStore> Watch(std::unique_ptr<storage::SnapshotStore> store,
-                                              std::function<void(const StoredImage&)> seen);
+                                              SnapshotWatcher watcher);
 
 }  // namespace drumbeat::simulation

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "simulation/happenings.h"
 
 namespace drumbeat::simulation {
 
@@ -49,6 +50,9 @@ class World {
   std::uint64_t trace() const { return trace_; }
   std::uint64_t events() const { return done_; }
 
+  void Count(Happening happening) { happenings_.Add(happening); }
+  const Happenings& happenings() const { return happenings_; }
+
   base::Random random;
 
  private:
@@ -66,6 +70,7 @@ class World {
   std::uint64_t made_ = 0;
   std::uint64_t done_ = 0;
   std::uint64_t trace_ = 0xcbf29ce484222325u;
+  Happenings happenings_;
   std::priority_queue<Event> queue_;
 };
 

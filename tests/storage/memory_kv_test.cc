@@ -66,6 +66,27 @@ TEST(MemoryDiskTest, WhatFailedIsThereOrNot) {
   EXPECT_TRUE(Has(*OpenMemoryKv(disk), "applied"));
 }
 
+TEST(MemoryDiskTest, APowerCutIsTheEndOfWhateverIsOpen) {
+  for (const Fault cut : {Fault::kPowerCutBefore, Fault::kPowerCutBehind}) {
+    Fault fault = Fault::kNone;
+    const auto disk = DiskWith(fault);
+    const auto kv = OpenMemoryKv(disk);
+    const auto slot = OpenMemorySlot(disk);
+    ASSERT_TRUE(Put(*kv, "before").has_value());
+    fault = cut;
+    EXPECT_FALSE(Put(*kv, "during").has_value());
+    EXPECT_FALSE(Put(*kv, "behind").has_value());
+    EXPECT_FALSE(slot->Write("behind").has_value());
+    EXPECT_EQ(disk->unsynced_batches(), cut == Fault::kPowerCutBehind ? 1u : 0u);
+    disk->Crash(1);
+    const auto again = OpenMemoryKv(disk);
+    EXPECT_TRUE(Has(*again, "before"));
+    EXPECT_EQ(Has(*again, "during"), cut == Fault::kPowerCutBehind);
+    EXPECT_FALSE(Has(*again, "behind"));
+    EXPECT_EQ(OpenMemorySlot(disk)->content(), "");
+  }
+}
+
 TEST(MemoryDiskTest, AForgottenSyncTakesAllThatFollowsWithIt) {
   Fault fault = Fault::kNone;
   const auto disk = DiskWith(fault);
