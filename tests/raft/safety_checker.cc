@@ -2,6 +2,7 @@
 #include "raft/safety_checker.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "raft/message_check.h"
 #include "raft/quorum.h"
@@ -76,18 +77,28 @@ void SafetyChecker::CheckCommitIsOnQuorum(TestReplica& replica, Index committed)
 }
 
 void SafetyChecker::OnWrite(const TestReplica& replica, const Output& output) {
-  if (!IsWitness(replica)) CheckOneText(output.entries);
+  if (IsWitness(replica) || output.entries.empty()) return;
+  CheckMatching(output.entries, TermOnDisk(replica.disk(), output.entries.front().index - 1));
 }
 
-// From when it is on a disk or on its way to another replica, an entry is known by index and term.
-void SafetyChecker::CheckOneText(const std::vector<Entry>& entries) {
+// From when it is on a disk or on its way to another replica, an entry is known by index and term,
+// and so is the one before it.
+void SafetyChecker::CheckMatching(const std::vector<Entry>& entries, Term previous) {
   for (const Entry& entry : entries) {
+    const Term before = std::exchange(previous, entry.term);
     if (entry.type == EntryType::kMetadata) continue;
     const std::string text(entry.command.view());
-    const auto [known, first] = log_texts_.emplace(std::pair(entry.index, entry.term), text);
-    if (known->second != text) {
+    const auto [at, first] = entries_.emplace(std::pair(entry.index, entry.term),
+                                              Known{.previous = before, .text = text});
+    Known& known = at->second;
+    if (known.text != text) {
       Fail("entry " + Text(entry.index) + " of term " + Text(entry.term) + " exists twice: '" +
-           known->second + "' and '" + text + "'");
+           known.text + "' and '" + text + "'");
+    }
+    if (!known.previous) known.previous = before;
+    if (before && known.previous != before) {
+      Fail("entry " + Text(entry.index) + " of term " + Text(entry.term) + " follows one of term " +
+           Text(known.previous) + " and one of term " + Text(before));
     }
   }
 }
@@ -136,7 +147,7 @@ void SafetyChecker::OnSend(TestReplica& replica, const Envelope& message) {
       std::visit([]<class M>(const M&) { return kCarriesTerm<M>; }, message.message);
   if (!carries_term && message.term) Fail("a request without a term was sent with one");
   if (const auto* append = std::get_if<AppendEntries>(&message.message)) {
-    CheckOneText(append->entries);
+    CheckMatching(append->entries, append->previous_term);
   }
   CheckPromises(replica, message);
 }
@@ -192,6 +203,7 @@ void SafetyChecker::OnApply(TestReplica& replica, const Entry& entry) {
          " and " + Text(entry.term));
   }
   if (entry.index > replica.disk().last()) Fail("an entry was applied before it was durable");
+  if (entry.index > replica.raft().committed()) Fail("an entry was applied but is not committed");
   if (entry.type == EntryType::kMetadata) {
     if (!IsWitness(replica)) Fail("replica " + Text(replica.id()) + " was fed metadata");
     return;

@@ -52,7 +52,8 @@ class SafetyChecker {
   std::size_t terms_with_leaders() const { return leader_of_.size(); }
 
  private:
-  void CheckOneText(const std::vector<Entry>& entries);
+  /// `previous`: the term of the entry before them; 0 where that is not known.
+  void CheckMatching(const std::vector<Entry>& entries, Term previous);
   struct Committed {
     Term term;
     std::string text;    // empty while only witnesses have applied it
@@ -62,6 +63,11 @@ class SafetyChecker {
   struct Seen {
     Index committed;
     Term term;
+  };
+  /// What an index and a term stand for.
+  struct Known {
+    Term previous;
+    std::string text;
   };
   /// To the leader of a term: the log reaches to an index.
   struct Acknowledged {
@@ -77,7 +83,7 @@ class SafetyChecker {
 
   const Replicas& replicas_;
   std::map<Term, ReplicaId> leader_of_;
-  std::map<std::pair<Index, Term>, std::string> log_texts_;
+  std::map<std::pair<Index, Term>, Known> entries_;
   std::map<std::pair<ReplicaId, Term>, ReplicaId> votes_;
   std::map<ReplicaId, Term> sent_term_;
   std::map<ReplicaId, Seen> seen_;
