@@ -396,4 +396,27 @@ MUTANTS = [
              "  return {};"),
         "storage: RocksDbStoresTest.*",
     ),
+    Mutant(
+        "apply-before-durable",
+        "the host applies what is committed before it is on its own disk",
+        edit("node_host/replica_raft.cc",
+             "      output_.entries.empty() || committed.back().index < output_.entries.front().index;",
+             "      output_.entries.empty() || true;"),
+        HOSTS, seeds=100,
+    ),
+    Mutant(
+        "acknowledge-what-was-replaced",
+        "what the next leader replaces before it is saved is still acknowledged to the first",
+        edit("raft/following.cc",
+             "  if (conflict <= log_.last()) ForgetAcknowledged(conflict);\n", ""),
+        "raft: HostileTest.*",
+    ),
+    Mutant(
+        "voter-keeps-its-timeout",
+        "whoever votes goes on with the timeout that it had drawn before",
+        edit("raft/election.cc",
+             "    RestartElectionTimer();\n  }\n  Send(sender.id, VoteReply",
+             "    election_.elapsed = 0;\n  }\n  Send(sender.id, VoteReply"),
+        "raft: ElectionTest.AVoter*",
+    ),
 ]
