@@ -72,6 +72,10 @@ class SimHost::Disks : public LogWatcher {
  public:
   explicit Disks(SimHost& host) : host_(host) {}
 
+  // The host's other threads do not wait for a write.
+  void Saving() override {
+    if (host_.scheduler_ != nullptr && host_.world_.Chance(10)) host_.scheduler_->RunOthers();
+  }
   void Saved(const storage::ReplicaUpdate& update) override {
     OracleOf(update.replica).Saved(update);
   }

@@ -52,7 +52,20 @@ void SimScheduler::Run(const std::shared_ptr<Work>& work) {
   } else if (!std::exchange(work->scheduled, false)) {
     return;  // ran meanwhile
   }
+  running_ = work.get();
   work->pass();
+  running_ = nullptr;
+}
+
+void SimScheduler::RunOthers() {
+  const Work* const outer = running_;
+  if (outer == nullptr) return;  // a write of the start
+  for (std::size_t i = 0; i < all_.size(); ++i) {
+    const std::shared_ptr<Work> work = all_[i].lock();
+    if (work == nullptr || work.get() == outer || !work->scheduled) continue;
+    Run(work);
+    running_ = outer;
+  }
 }
 
 void SimScheduler::PauseUntil(microseconds then) {

@@ -26,6 +26,8 @@ class SimScheduler : public node_host::Scheduler {
   std::chrono::steady_clock::time_point Now() const override;
   std::uint64_t UnixNanoseconds() const override;
 
+  /// Runs what is due of this host's tasks, beside the one that is running.
+  void RunOthers();
   /// Nothing of this host runs before then; a time in the past ends a pause.
   void PauseUntil(microseconds then);
   microseconds paused_until() const { return paused_until_; }
@@ -42,6 +44,7 @@ class SimScheduler : public node_host::Scheduler {
   const std::uint64_t clock_percent_;
   microseconds paused_until_{0};
   std::vector<std::weak_ptr<Work>> all_;
+  const Work* running_ = nullptr;
   /// What became due during a pause, in that order.
   std::vector<std::shared_ptr<Work>> held_up_;
   /// Gone when this is.

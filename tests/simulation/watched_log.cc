@@ -17,6 +17,7 @@ class WatchedLog : public storage::LogStore {
       : store_(std::move(store)), watcher_(watcher) {}
 
   Result<void> Save(std::span<const ReplicaUpdate> updates) override {
+    watcher_.Saving();
     Result<void> saved = store_->Save(updates);
     for (const ReplicaUpdate& update : updates) {
       saved ? watcher_.Saved(update) : watcher_.SaveFailed(update);

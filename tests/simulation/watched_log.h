@@ -9,11 +9,13 @@
 
 namespace drumbeat::simulation {
 
-/// Told of what a log store does, once it has done it.
+/// Told of what a log store does.
 class LogWatcher {
  public:
   virtual ~LogWatcher() = default;
 
+  /// A write is about to begin.
+  virtual void Saving() = 0;
   /// `update` is durable.
   virtual void Saved(const storage::ReplicaUpdate& update) = 0;
   /// It may or may not be.
