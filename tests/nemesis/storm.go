@@ -73,8 +73,8 @@ func (r *run) wanted() (kinds []kind) {
 	return kinds
 }
 
-// longRun is long enough for each kind to come: the example's share of 30 minutes, about three times
-// what all kinds take one after the other.
+// longRun is long enough for each kind to come: the example's share of 30 minutes, about twice what all
+// kinds take one after the other.
 const longRun = 10 * time.Minute
 
 // demandAll complains when a long run has not made all that this machine can.
