@@ -250,7 +250,7 @@ MUTANTS = [
         "count-votes-twice",
         "a vote that arrives twice counts twice",
         edit("raft/quorum.cc", "    if (answer.first == from) return;", "    (void)answer;"),
-        CORE, seeds=100,
+        CORE, seeds=1000,
     ),
     Mutant(
         "erase-vote-on-step-down",
