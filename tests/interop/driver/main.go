@@ -162,7 +162,7 @@ func (o *options) runAll(network *network) int {
 type variant struct{ major, minor, lead string }
 
 // variants lists a scenario's variants. A quick run takes one for each group, the leading kind
-// changing from scenario to scenario.
+// changing from scenario to scenario and with the seed, so that two runs cover both.
 func (o *options) variants(number int, s *scenario) []variant {
 	var out []variant
 	for _, group := range o.groups {
@@ -174,7 +174,8 @@ func (o *options) variants(number int, s *scenario) []variant {
 		if group[0] == group[1] || !s.leads {
 			leads = leads[:1]
 		} else if o.quick {
-			leads = leads[(number+i)%2 : (number+i)%2+1]
+			chosen := (number + i + int(o.seed&1)) % 2
+			leads = leads[chosen : chosen+1]
 		}
 		for _, lead := range leads {
 			out = append(out, variant{group[0], group[1], lead})
