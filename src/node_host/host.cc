@@ -289,8 +289,9 @@ Result<void> Host::StartReplica(const StartOptions& options, const StateMachineF
     if (start.error().code == ErrorCode::kWriteFailed) Fail(start.error());
     return std::unexpected(start.error());
   }
+  // Each life has its own: by keys and contexts it tells what is meant for it.
   start->seed = parts_.seed ^ (config.shard_id.value() * 0x9e3779b97f4a7c15u) ^
-                (config.replica_id.value() << 32);
+                (config.replica_id.value() << 32) ^ (starts_++ * 0xbf58476d1ce4e5b9u);
   auto runtime = state_machine::Runtime::Make(
       {.replica = ref,
        .change_order =

@@ -178,6 +178,8 @@ class Host : private transport::TransportHandler {
 
   /// Serialises StartReplica and RemoveData calls.
   std::mutex start_mutex_;
+  /// Replicas that were started; under start_mutex_.
+  std::uint64_t starts_ = 0;
   mutable std::shared_mutex mutex_;
   /// Guarded by mutex_, as is what follows:
   std::map<ShardId, Slot> shards_;

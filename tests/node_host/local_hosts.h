@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -33,6 +34,7 @@ class Switchboard {
     }
     void Send(const std::string& address, raft::Envelope message) override {
       const std::lock_guard lock(board_.mutex_);
+      if (board_.on_send_) board_.on_send_(message);
       const auto to = board_.handlers_.find(address);
       if (to != board_.handlers_.end()) to->second->OnMessages(address_, {std::move(message)});
     }
@@ -48,18 +50,28 @@ class Switchboard {
     const std::string address_;
   };
 
+  /// Calls `told` with whatever is sent from now on, also to where nobody is.
+  void OnSend(std::function<void(const raft::Envelope&)> told) {
+    const std::lock_guard lock(mutex_);
+    on_send_ = std::move(told);
+  }
+  /// Hands a message from the host at `source` to the one at `address`.
+  void Deliver(const std::string& address, const std::string& source, raft::Envelope message) {
+    HandlerOf(address).OnMessages(source, {std::move(message)});
+  }
   /// Hands a chunk to the host at `address`; what it says to that.
   bool Deliver(const std::string& address, const codec::Chunk& chunk) {
-    transport::TransportHandler* handler = nullptr;
-    {
-      const std::lock_guard lock(mutex_);
-      handler = handlers_.at(address);
-    }
-    return handler->OnChunk(chunk);  // which sends an answer
+    return HandlerOf(address).OnChunk(chunk);  // which sends an answer
   }
 
  private:
+  transport::TransportHandler& HandlerOf(const std::string& address) {
+    const std::lock_guard lock(mutex_);
+    return *handlers_.at(address);
+  }
+
   std::mutex mutex_;
+  std::function<void(const raft::Envelope&)> on_send_;
   std::map<std::string, transport::TransportHandler*> handlers_;
 };
 

@@ -139,6 +139,54 @@ TEST(HostileTest, AcknowledgementsThatCannotBeAreIgnored) {
   EXPECT_EQ(acknowledge(2, term, 5), before + 1);
 }
 
+/// The answers among `envelopes`.
+std::vector<Envelope> AnswersIn(const std::vector<Envelope>& envelopes) {
+  std::vector<Envelope> answers;
+  for (const Envelope& e : envelopes) {
+    if (std::holds_alternative<AppendReply>(e.message) ||
+        std::holds_alternative<HeartbeatReply>(e.message) ||
+        std::holds_alternative<VoteReply>(e.message) ||
+        std::holds_alternative<ReadIndexReply>(e.message)) {
+      answers.push_back(e);
+    }
+  }
+  return answers;
+}
+
+// N-08: answers of the same term that were captured before a restart.
+TEST(HostileTest, AnswersFromBeforeARestartConfirmNothing) {
+  for (const std::uint64_t restarted : {1, 2}) {
+    TestShard shard(3);
+    ASSERT_TRUE(shard.Elect(1));
+    for (std::uint64_t id = 1; id <= 3; ++id) shard.raft(id).ReadIndex({.low = id, .high = 77});
+    shard.Propose(1, "a");
+    const std::vector<Envelope> captured = AnswersIn(shard.sent);
+    const Term term = shard.raft(1).term();
+    shard[restarted].Crash();
+    shard[restarted].Start();
+    if (restarted == 2) shard.TickAll(1);  // it hears of its leader
+    for (std::uint64_t id = 1; id <= 3; ++id) shard[id].reads.clear();
+    const Index committed = shard.raft(1).committed();
+
+    shard.filter = [](const Envelope&) { return false; };
+    for (std::uint64_t id = 1; id <= 3; ++id) {
+      shard.raft(id).ReadIndex({.low = 10 + id, .high = 77});
+    }
+    shard.Propose(1, "b");
+    EXPECT_GT(captured.size(), 10u);
+    for (const Envelope& envelope : captured) {
+      shard.filter = nullptr;
+      shard.Deliver(envelope);
+      shard.filter = [](const Envelope&) { return false; };
+      shard.Settle();
+    }
+    EXPECT_EQ(shard.raft(1).term(), term) << restarted;
+    EXPECT_EQ(shard.raft(1).role() == Role::kLeader, restarted == 2);
+    EXPECT_EQ(shard.raft(1).committed(), committed) << restarted;
+    for (std::uint64_t id = 1; id <= 3; ++id) EXPECT_TRUE(shard[id].reads.empty()) << id;
+  }
+}
+
 TEST(HostileTest, RejectionsWithAnyNumbersKeepTheLeaderSane) {
   TestShard shard(3);
   ASSERT_TRUE(shard.Elect(1));
