@@ -272,10 +272,10 @@ milliseconds Program::CpuTime() const {
   return milliseconds((user + kernel) * 1000 / ::sysconf(_SC_CLK_TCK));
 }
 
-std::size_t Program::ResidentKib() const {
+std::size_t Program::StatusKib(std::string_view field) const {
   std::ifstream file("/proc/" + std::to_string(pid_) + "/status");
   for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("VmRSS:")) return std::strtoul(line.c_str() + 6, nullptr, 10);
+    if (line.starts_with(field)) return std::strtoul(line.c_str() + field.size(), nullptr, 10);
   }
   return 0;
 }

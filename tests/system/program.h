@@ -103,8 +103,9 @@ class Program {
   bool Running() { return !AwaitEnd(std::chrono::milliseconds(0)); }
 
   std::chrono::milliseconds CpuTime() const;
-  /// Resident memory, in KiB.
-  std::size_t ResidentKib() const;
+  /// Resident memory, in KiB, now and at most so far.
+  std::size_t ResidentKib() const { return StatusKib("VmRSS:"); }
+  std::size_t PeakResidentKib() const { return StatusKib("VmHWM:"); }
 
  private:
   void OpenPipes(const ProgramOptions& options);
@@ -113,6 +114,7 @@ class Program {
   void ReadLoop();
   bool Reap(std::chrono::milliseconds limit);
   void ExpectNoSanitizerReport() const;
+  std::size_t StatusKib(std::string_view field) const;
 
   const Console console_;
   pid_t pid_ = -1;
