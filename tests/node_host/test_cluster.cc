@@ -9,6 +9,7 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -122,6 +123,11 @@ void TestCluster::Open(std::uint64_t id) {
 }
 
 void TestCluster::Stop(std::uint64_t id) { hosts_.at(id).host.reset(); }
+
+void TestCluster::LoseSent(std::uint64_t id) {
+  pollfd waiting{.fd = hosts_.at(id).listen_fd, .events = POLLIN, .revents = 0};
+  while (::poll(&waiting, 1, 0) > 0) ::close(::accept(waiting.fd, nullptr, nullptr));
+}
 
 ReplicaConfig TestCluster::Config(std::uint64_t id) const {
   ReplicaConfig config;

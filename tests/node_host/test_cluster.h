@@ -66,6 +66,8 @@ class TestCluster {
   /// Opens host `id` again after Stop().
   void Open(std::uint64_t id);
   void Stop(std::uint64_t id);
+  /// What was sent to host `id` since Stop() will not arrive: it waits in the port.
+  void LoseSent(std::uint64_t id);
   NodeHost& At(std::uint64_t id) { return *hosts_.at(id).host; }
   TestHost& Host(std::uint64_t id) { return hosts_.at(id); }
 
