@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// P-09: a host that is closed at any moment, whatever is under way. DRUMBEAT_CLOSES=10000 for the
-// whole promise.
+// P-09: a host that is closed at any moment, whatever is under way. `make closes` does it 10,000
+// times.
 #include <any>
 #include <array>
 #include <atomic>
@@ -32,6 +32,11 @@ struct Told {
 
 class CloseRaceTest : public LocalHostsTest {
  protected:
+  // Nearly all of a round is waiting for elections: they are quick here.
+  CloseRaceTest() {
+    tick_ = milliseconds(1);
+    election_ticks_ = 20;
+  }
   static constexpr std::size_t kEach = 300;
   static constexpr milliseconds kTimeout{20'000};
   using Outcomes = std::array<Told, kEach>;
@@ -82,9 +87,10 @@ class CloseRaceTest : public LocalHostsTest {
 
 TEST_F(CloseRaceTest, EachRequestIsAnsweredOnceAndWhatDidNotHappenDidNot) {
   const char* wanted = std::getenv("DRUMBEAT_CLOSES");
-  const int rounds = wanted == nullptr ? 20 : std::atoi(wanted);
+  const int rounds = wanted == nullptr ? 50 : std::atoi(wanted);
   base::Random random(Clock::now().time_since_epoch().count());
   for (int round = 0; round < rounds && !HasFailure(); ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
     if (round > 0) {
       TearDown();
       hosts_.clear();
@@ -95,7 +101,8 @@ TEST_F(CloseRaceTest, EachRequestIsAnsweredOnceAndWhatDidNotHappenDidNot) {
     asked_ = answers_ = 0;
     Host& host = *hosts_[1];
     LeaderSeenBy(1);
-    ASSERT_TRUE(Propose(1, "begin;").has_value());
+    // An early leader may be lost with it.
+    ASSERT_TRUE(Eventually([&] { return Propose(1, "begin;").has_value(); }));
     const auto outcomes = std::make_unique<std::array<Outcomes, 4>>();
     auto& [proposals, reads, snapshots, changes] = *outcomes;
     std::vector<std::thread> clients;

@@ -142,7 +142,7 @@ class LocalHostsTest : public testing::Test {
   void Start(std::uint64_t id, const StartOptions& options) {
     NodeHostConfig config;
     config.raft_address = Address(id);
-    config.tick = kTick;
+    config.tick = tick_;
     config.deployment_id = 1;
     HostParts parts{.scheduler = MakeThreadScheduler(),
                     .folder = nullptr,
@@ -157,7 +157,7 @@ class LocalHostsTest : public testing::Test {
     ReplicaConfig replica;
     replica.shard_id = kShard;
     replica.replica_id = ReplicaId(id);
-    replica.election_ticks = kElectionTicks;
+    replica.election_ticks = election_ticks_;
     replica.heartbeat_ticks = 4;
     replica.max_in_memory_log_bytes = max_in_memory_log_bytes_;
     replica.max_entry_bytes = std::min(replica.max_entry_bytes, max_in_memory_log_bytes_);
@@ -195,6 +195,8 @@ class LocalHostsTest : public testing::Test {
     return result;
   }
 
+  milliseconds tick_ = kTick;
+  std::uint64_t election_ticks_ = kElectionTicks;
   std::size_t max_in_memory_log_bytes_ = ReplicaConfig().max_in_memory_log_bytes;
   Switchboard board_;
   std::map<std::uint64_t, StallingDisk> disks_;
