@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "logging/logger.h"
 
 namespace drumbeat::logging {
@@ -95,9 +96,8 @@ class Marker final : public spdlog::sinks::base_sink<spdlog::details::null_mutex
 // The writing thread handles no signals; a write to a stderr that was closed is an error, not a
 // SIGPIPE for the process.
 void BlockSignals() {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  const sigset_t signals = base::SignalsOfTheProgram();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
 // spdlog's side: the loggers, by component, and the thread that writes for them.
