@@ -51,10 +51,7 @@ void TcpSnapshot::PerformNow(SnapshotStep step) {
     case SnapshotStep::kDial: Dial(); break;
     case SnapshotStep::kFetch: Fetch(); break;
     case SnapshotStep::kPause: break;
-    case SnapshotStep::kWrite:
-      context_.send_bucket.Take(frame_.rest().size(), context_.Now());
-      WriteSome();
-      break;
+    case SnapshotStep::kWrite: WriteSome(); break;
     case SnapshotStep::kPoison:
       frame_.EncodeRaw(codec::kPoison);
       WriteSome();
@@ -117,8 +114,11 @@ void TcpSnapshot::OnFetched(Result<bool> more) {
   ReleaseIfUnused();
   if (!more) return Stop(std::move(more.error()));
   const Time now = context_.Now();
-  Perform(*more ? snapshot_.FetchedChunk(now, context_.send_bucket.free_at())
-                : snapshot_.FetchedEnd(now));
+  if (!*more) return Perform(snapshot_.FetchedEnd(now));
+  // Taken at once: others that wait get the times behind it, not the same one.
+  const Time free_at = context_.send_bucket.free_at();
+  context_.send_bucket.Take(frame_.rest().size(), now);
+  Perform(snapshot_.FetchedChunk(now, free_at));
 }
 
 void TcpSnapshot::WriteSome() {

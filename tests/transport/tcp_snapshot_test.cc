@@ -253,5 +253,27 @@ TEST(TcpSnapshotLimitsTest, TheRateIsLimited) {
   EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(390));
 }
 
+// One after the other: chunks that wait do not all go at the same moment.
+TEST(TcpSnapshotLimitsTest, SeveralStreamsShareTheRate) {
+  TcpOptions options;
+  options.snapshot_send_bytes_per_second = 1'000'000;
+  TestHost sender(options);
+  TestHost receiver;
+  std::vector<std::chrono::steady_clock::time_point> arrivals;
+  receiver.handler.before_chunk = [&] { arrivals.push_back(std::chrono::steady_clock::now()); };
+  ASSERT_TRUE(sender.Start());
+  ASSERT_TRUE(receiver.Start());
+  const auto start = std::chrono::steady_clock::now();
+  std::deque<Stream> streams;
+  for (int i = 0; i < 4; ++i) {
+    streams.emplace_back(sender, receiver.address(), std::make_unique<TestChunks>(2, 100'000));
+  }
+  for (Stream& stream : streams) EXPECT_TRUE(stream.Wait());
+  ASSERT_EQ(arrivals.size(), 8u);
+  for (std::size_t i = 0; i < arrivals.size(); ++i) {
+    EXPECT_GE(arrivals[i] - start, i * milliseconds(99)) << i;
+  }
+}
+
 }  // namespace
 }  // namespace drumbeat::transport
