@@ -103,7 +103,7 @@ struct TransportLimits {
   /// all of them 24 MiB. A quarter at most are in a TLS handshake, which holds up to 100 KiB of
   /// certificates.
   std::size_t max_connections = 1024;
-  /// The largest frame accepted, in bytes, at least 65 MiB: peers batch up to 64 MiB. Beyond 64 KiB
+  /// The largest frame accepted, 65 MiB to 1 TiB: peers batch up to 64 MiB. Beyond 64 KiB
   /// each, unfinished ones may hold four times as much together, half of it for one network.
   std::size_t max_frame_bytes = 160u << 20;
   /// Bytes waiting to be sent to one address.
@@ -148,7 +148,7 @@ struct NodeHostConfig {
   /// Threads that run state machines; a slow one takes up one of them. 0: as many as cores, at
   /// least 2. May change between starts.
   std::size_t apply_workers = 0;
-  /// Memory of RocksDB's write buffers, in bytes: at least 4 MiB. More of it makes bursts cheaper.
+  /// Memory of RocksDB's write buffers, in bytes: 4 MiB to 1 TiB. More of it makes bursts cheaper.
   std::size_t log_store_memory_bytes = 64u << 20;
 
   /// Told of what happens; may be null. See event_listener.h for threads.

@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t kMaxEntryBytes = 64u << 20;
 constexpr std::size_t kMinLimitBytes = 1u << 16;
 constexpr std::size_t kMinFrameBytes = 65u << 20;
+/// More is a mistake, and multiples of it still fit.
+constexpr std::size_t kMaxBytes = std::size_t{1} << 40;
 constexpr std::uint64_t kMaxTicks = 1u << 20;
 constexpr std::size_t kMaxThreads = 1024;
 
@@ -58,10 +60,12 @@ Result<void> NodeHostConfig::Validate() const {
   if (apply_workers > kMaxThreads) return Bad("apply_workers is too large");
   if (log_store_memory_bytes < (4u << 20))
     return Bad("log_store_memory_bytes must be 4 MiB or more");
+  if (log_store_memory_bytes > kMaxBytes) return Bad("log_store_memory_bytes is too large");
   if (transport.max_connections < 1) return Bad("transport.max_connections must be at least 1");
   if (transport.max_frame_bytes < kMinFrameBytes) {
     return Bad("transport.max_frame_bytes must be at least 68157440: what peers send at once");
   }
+  if (transport.max_frame_bytes > kMaxBytes) return Bad("transport.max_frame_bytes is too large");
   if (transport.max_send_queue_bytes < kMinLimitBytes) {
     return Bad("transport.max_send_queue_bytes is too small");
   }

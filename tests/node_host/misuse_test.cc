@@ -182,7 +182,13 @@ TEST(MisuseTest, ASocketIsTakenOverByAHostThatOpensOnly) {
   config.tick = milliseconds(10);
   config.transport.max_frame_bytes = 64u << 20;
   EXPECT_EQ(CodeOf(NodeHost::Open(config)), ErrorCode::kInvalidArgument);
+  // As if there were no limit: multiples of it would not fit.
+  config.transport.max_frame_bytes = std::size_t{1} << 62;
+  EXPECT_EQ(CodeOf(NodeHost::Open(config)), ErrorCode::kInvalidArgument);
   config.transport = {};
+  config.log_store_memory_bytes = std::size_t{1} << 62;
+  EXPECT_EQ(CodeOf(NodeHost::Open(config)), ErrorCode::kInvalidArgument);
+  config.log_store_memory_bytes = 4u << 20;
   config.tls = TlsConfig{.ca_file = "none", .certificate_file = "none", .key_file = "none"};
   EXPECT_FALSE(NodeHost::Open(config).has_value());
   config.tls = {};
