@@ -2,6 +2,7 @@
 #include "count_reader.h"
 
 #include <chrono>
+#include <functional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@ class CountReaderTest : public testing::Test {
   std::vector<std::string> Run(int rounds) {
     std::stop_source stop;
     client_.on_pause = [&] {
+      if (on_pause_) on_pause_();
       if (rounds-- == 0) stop.request_stop();
     };
     std::vector<std::string> lines;
@@ -34,6 +36,7 @@ class CountReaderTest : public testing::Test {
   }
 
   FakeShardClient client_;
+  std::function<void()> on_pause_;
 };
 
 TEST_F(CountReaderTest, PrintsTheCountEveryTenSeconds) {
@@ -50,6 +53,15 @@ TEST_F(CountReaderTest, PrintsNothingWhenAReadFails) {
 TEST_F(CountReaderTest, ASlowReadDoesNotShiftTheNext) {
   client_.read = {{.takes = milliseconds(2500), .code = {}, .message = {}}};
   EXPECT_EQ(Run(2), (std::vector<std::string>{"12 s: count: 0", "22 s: count: 0"}));
+}
+
+TEST_F(CountReaderTest, WhatAStoppedProcessMissedIsNotMadeUpFor) {
+  int pauses = 0;
+  on_pause_ = [&] {
+    if (++pauses == 1) client_.Advance(seconds(65));
+  };
+  EXPECT_EQ(Run(3),
+            (std::vector<std::string>{"75 s: count: 0", "80 s: count: 0", "90 s: count: 0"}));
 }
 
 }  // namespace
