@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 
@@ -25,6 +26,8 @@ struct RocksDbKvOptions {
   std::filesystem::path staging;
   /// Memory of all write buffers together.
   std::size_t memory_bytes = 64u << 20;
+  /// A larger list of changes to the set of tables is replaced by one of those that are there.
+  std::uint64_t max_manifest_bytes = 16u << 20;
   /// Where RocksDB's file work goes; null: the default file system with
   /// PreparedLogFileSystem and BadSectorsAsDamage. Must outlive the store.
   rocksdb::Env* env = nullptr;

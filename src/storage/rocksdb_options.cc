@@ -82,6 +82,8 @@ rocksdb::DBOptions MakeDbOptions(const RocksDbKvOptions& options, const logging:
   db.max_total_wal_size = 4 * options.memory_bytes;
   // Else the state's buffer, which hardly ever fills, would keep every log since its last flush.
   db.atomic_flush = true;
+  // Each snapshot adds to it, and it is read at the next opening: by default it grows to 1 GiB.
+  db.max_manifest_file_size = options.max_manifest_bytes;
 
   db.max_open_files =
       static_cast<int>(std::min(kMaxTables, base::ShareOutDescriptors().store_files));
