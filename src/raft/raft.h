@@ -37,7 +37,7 @@ struct Options {
   bool quiesce = false;
   /// kFollower for a voter, kNonVoting or kWitness.
   Role initial_role = Role::kFollower;
-  /// Bytes of entries in one AppendEntries (EntrySize); the first entry always goes.
+  /// Bytes of entries in one AppendEntries or ForwardedProposal (EntrySize); the first always goes.
   std::uint64_t max_append_bytes = 2u << 20;
   /// What a follower in replicate state may have outstanding.
   std::uint64_t max_inflight_messages = 256;

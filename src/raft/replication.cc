@@ -53,9 +53,12 @@ void Core::Propose(std::vector<Entry>&& entries) {
   Relay(std::move(entries), Origin::kLocal);
 }
 
+// In pieces: a frame of all that has gathered might be one that no leader takes, and what other
+// shards send would wait behind it.
 void Core::Relay(std::vector<Entry>&& entries, Origin origin) {
   const bool relays = (role_ == Role::kFollower || role_ == Role::kNonVoting) && leader_;
   ForwardedProposal forwarded;
+  std::uint64_t bytes = 0;
   for (Entry& entry : entries) {
     if (!relays) {
       Drop(std::move(entry), DropReason::kNoLeader, origin);
@@ -63,6 +66,11 @@ void Core::Relay(std::vector<Entry>&& entries, Origin origin) {
                rate_limiter_.Limited(log_.bytes())) {
       Drop(std::move(entry), DropReason::kBusy, origin);
     } else {
+      bytes += EntrySize(entry);
+      if (bytes > options_.max_append_bytes && !forwarded.entries.empty()) {
+        SendWithTerm(leader_, Term{0}, std::exchange(forwarded, {}));
+        bytes = EntrySize(entry);
+      }
       forwarded.entries.push_back(std::move(entry));
     }
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -93,6 +94,34 @@ TEST(ProposalLimitsTest, AFollowerReportsWhileItIsLimitedAndOnceThatItNoLongerIs
   ASSERT_EQ(reports.size(), 1u);
   EXPECT_EQ(BytesOf(reports[0]), 0u);
   EXPECT_TRUE(ReportsOf(slow).empty());
+}
+
+// A frame of all that a follower has gathered may be one that no leader takes.
+TEST(ProposalLimitsTest, WhatIsPassedOnGoesInPiecesAndInOrder) {
+  Options options = TestShard::DefaultOptions();
+  options.max_append_bytes = 3 * (1 + kEntryOverheadBytes);
+  TestShard shard(3, options);
+  ASSERT_TRUE(shard.Elect(1));
+  const auto all = shard[1].history().size();
+  std::vector<Entry> gathered;
+  for (const char* text : {"a", "b", "c", "d", "e", "f", "g"}) gathered.push_back(Command(text));
+  gathered.push_back(Command(std::string(5000, 'y')));
+  gathered.push_back(Command("z"));
+  shard.sent.clear();
+  shard.raft(2).Propose(std::move(gathered));
+  shard.Settle();
+
+  std::vector<std::size_t> sizes;
+  for (const Envelope& envelope : Only<ForwardedProposal>(shard.sent)) {
+    sizes.push_back(std::get<ForwardedProposal>(envelope.message).entries.size());
+  }
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{3, 3, 1, 1, 1}));
+  std::vector<std::string> applied;
+  for (auto i = all; i < shard[1].history().size(); ++i) {
+    applied.push_back(shard[1].history()[i].substr(0, 4));
+  }
+  EXPECT_EQ(applied, (std::vector<std::string>{"2/a", "2/b", "2/c", "2/d", "2/e", "2/f", "2/g",
+                                               "2/yy", "2/z"}));
 }
 
 // What would end a Dragonboat member that applies it does not get into the log.
