@@ -189,6 +189,7 @@ void Host::RaftEnded(const ReplicaPtr& replica) {
 }
 
 void Host::ReplicaClosed(const ReplicaRef& replica) {
+  LetGoLater(snapshot_receiver_.Drop(replica));
   std::vector<internal::Completion<void>> stoppers;
   {
     const std::unique_lock lock(mutex_);
@@ -233,8 +234,11 @@ void Host::Tick() {
   }
   const auto timeout = static_cast<std::uint64_t>(kSnapshotStreamTimeout / config_.tick);
   if (now <= timeout) return;
-  auto stalled = snapshot_receiver_.Expire(now - timeout);
-  if (!stalled.empty()) snapshot_pool_->Submit(std::make_shared<LetGo>(std::move(stalled)));
+  LetGoLater(snapshot_receiver_.Expire(now - timeout));
+}
+
+void Host::LetGoLater(std::vector<std::shared_ptr<void>> things) {
+  if (!things.empty()) snapshot_pool_->Submit(std::make_shared<LetGo>(std::move(things)));
 }
 
 // -- Life of a replica ----------------------------------------------------------------------------

@@ -155,6 +155,8 @@ class Host : private transport::TransportHandler {
   std::uint64_t NewClientId();
 
   void Tick();
+  /// Where slow work belongs.
+  void LetGoLater(std::vector<std::shared_ptr<void>> things);
   void HandLeadershipsOver(std::chrono::milliseconds budget);
   void EndAllReplicas();
   void StopTasks();

@@ -65,8 +65,13 @@ bool Host::AcceptsChunk(Replica& replica, const codec::Chunk& chunk) const {
 bool Host::OnChunk(codec::Chunk chunk) {
   const ReplicaPtr replica = Find(chunk.shard);
   if (replica == nullptr || !AcceptsChunk(*replica, chunk)) return false;
-  const Result<SnapshotReceiver::Step> step = snapshot_receiver_.Add(
-      chunk, {.now_tick = now_tick_.load(), .committed = replica->state().committed()});
+  const ReplicaState& state = replica->state();
+  const Result<SnapshotReceiver::Step> step =
+      snapshot_receiver_.Add(chunk, {.now_tick = now_tick_.load(),
+                                     .committed = state.committed(),
+                                     .leader = state.leader().leader});
+  // If it ended meanwhile, what arrives for it has been dropped once already.
+  if (state.stopped()) LetGoLater(snapshot_receiver_.Drop(state.ref));
   if (!step) {
     if (step.error().code == ErrorCode::kWriteFailed) Fail(step.error());
     if (MayWarn()) {

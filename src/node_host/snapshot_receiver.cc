@@ -30,31 +30,28 @@ std::optional<std::string> WhyUnfit(const codec::Chunk& chunk, std::uint64_t dep
 
 Result<SnapshotReceiver::Step> SnapshotReceiver::Add(const codec::Chunk& chunk,
                                                      const Situation& situation) {
-  const Key key{chunk.shard, chunk.to, chunk.index};
+  const ReplicaRef replica{chunk.shard, chunk.to};
+  std::shared_ptr<Stream> stream = Find(chunk, situation.now_tick);
   if (const std::optional<std::string> why = WhyUnfit(chunk, deployment_id_)) {
-    Forget(key);
+    Forget(replica, stream);
     return Fail(ErrorCode::kInvalidArgument, *why);
   }
-  std::shared_ptr<Stream> stream;
   if (chunk.chunk_id == 0) {
-    Forget(key);  // a new attempt: the unfinished one goes
-    Result<std::shared_ptr<Stream>> begun = Begin(key, chunk, situation.now_tick);
+    Result<std::shared_ptr<Stream>> begun = Begin(chunk, situation);
     if (!begun) return std::unexpected(begun.error());
     stream = std::move(*begun);
-  } else {
-    stream = Find(key, situation.now_tick);
-    if (stream == nullptr) return Fail(ErrorCode::kNotFound, "its stream is not known");
+  } else if (stream == nullptr) {
+    return Fail(ErrorCode::kNotFound, "its stream is not known");
   }
   Result<Step> step = Append(*stream, chunk, situation.committed);
-  if (!step || step->progress == Progress::kComplete) Forget(key);
+  if (!step || step->progress == Progress::kComplete) Forget(replica, stream);
   return step;
 }
 
-Result<std::shared_ptr<SnapshotReceiver::Stream>> SnapshotReceiver::Begin(const Key& key,
-                                                                          const codec::Chunk& chunk,
-                                                                          std::uint64_t tick) {
-  Result<std::unique_ptr<storage::SnapshotSink>> sink =
-      store_.Create(ReplicaRef{chunk.shard, chunk.to});
+Result<std::shared_ptr<SnapshotReceiver::Stream>> SnapshotReceiver::Begin(
+    const codec::Chunk& chunk, const Situation& situation) {
+  const ReplicaRef replica{chunk.shard, chunk.to};
+  Result<std::unique_ptr<storage::SnapshotSink>> sink = store_.Create(replica);
   if (!sink) return std::unexpected(sink.error());
   auto stream = std::make_shared<Stream>();
   stream->from = chunk.from;
@@ -65,17 +62,28 @@ Result<std::shared_ptr<SnapshotReceiver::Stream>> SnapshotReceiver::Begin(const 
   stream->record.witness = chunk.witness;
   stream->sink = std::move(*sink);
   stream->validator = codec::ImageValidator::Make();
+  std::shared_ptr<Stream> replaced;  // destroyed outside the lock: it deletes files
   const base::MutexLock lock(mutex_);
+  const auto known = streams_.find(replica);
+  if (known != streams_.end()) {
+    const bool same = known->second.stream->from == chunk.from;
+    if (!same && chunk.from != situation.leader) {
+      return Fail(ErrorCode::kBusy, "another member's arrives");
+    }
+    replaced = std::exchange(known->second.stream, stream);
+    known->second.last_tick = situation.now_tick;
+    return stream;
+  }
   if (streams_.size() >= max_streams_) {
     return Fail(ErrorCode::kBusy, "too many snapshots arrive at once");
   }
-  streams_[key] = {.stream = stream, .last_tick = tick};
+  streams_[replica] = {.stream = stream, .last_tick = situation.now_tick};
   return stream;
 }
 
 Result<SnapshotReceiver::Step> SnapshotReceiver::Append(Stream& stream, const codec::Chunk& chunk,
                                                         Index committed) {
-  if (chunk.chunk_id != stream.next_chunk || chunk.from != stream.from) {
+  if (chunk.chunk_id != stream.next_chunk) {
     return Fail(ErrorCode::kInvalidArgument, "it is not the next chunk of its stream");
   }
   ++stream.next_chunk;
@@ -108,20 +116,22 @@ Result<SnapshotReceiver::Step> SnapshotReceiver::Complete(Stream& stream, const 
   return step;
 }
 
-std::shared_ptr<SnapshotReceiver::Stream> SnapshotReceiver::Find(const Key& key,
+std::shared_ptr<SnapshotReceiver::Stream> SnapshotReceiver::Find(const codec::Chunk& chunk,
                                                                  std::uint64_t tick) {
   const base::MutexLock lock(mutex_);
-  const auto found = streams_.find(key);
+  const auto found = streams_.find({chunk.shard, chunk.to});
   if (found == streams_.end()) return nullptr;
+  const Stream& stream = *found->second.stream;
+  if (stream.from != chunk.from || stream.record.index != chunk.index) return nullptr;
   found->second.last_tick = tick;
   return found->second.stream;
 }
 
-void SnapshotReceiver::Forget(const Key& key) {
+void SnapshotReceiver::Forget(const ReplicaRef& replica, const std::shared_ptr<Stream>& stream) {
   std::shared_ptr<Stream> gone;  // destroyed outside the lock: it deletes files
   const base::MutexLock lock(mutex_);
-  const auto found = streams_.find(key);
-  if (found == streams_.end()) return;
+  const auto found = streams_.find(replica);
+  if (found == streams_.end() || found->second.stream != stream) return;
   gone = std::move(found->second.stream);
   streams_.erase(found);
 }
@@ -137,6 +147,16 @@ std::vector<std::shared_ptr<void>> SnapshotReceiver::Expire(std::uint64_t tick) 
       ++stream;
     }
   }
+  return gone;
+}
+
+std::vector<std::shared_ptr<void>> SnapshotReceiver::Drop(const ReplicaRef& replica) {
+  std::vector<std::shared_ptr<void>> gone;
+  const base::MutexLock lock(mutex_);
+  const auto found = streams_.find(replica);
+  if (found == streams_.end()) return gone;
+  gone.push_back(std::move(found->second.stream));
+  streams_.erase(found);
   return gone;
 }
 

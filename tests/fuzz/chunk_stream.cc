@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <utility>
 
 #include "codec/chunk.h"
@@ -31,15 +30,14 @@ struct Sender {
   std::size_t sent = 0;
 };
 
-/// What the receiver may have of one snapshot: all that came since its chunk 0.
+/// What the receiver may have of one replica's snapshot: all that came since its chunk 0.
 struct Expected {
   ReplicaId from;
+  Index index;
   std::uint64_t next_chunk = 0;
   std::string bytes;
   std::uint64_t tick = 0;
 };
-
-using Key = std::tuple<ShardId, ReplicaId, Index>;
 
 class Session {
  public:
@@ -68,9 +66,9 @@ class Session {
   void Begin(Sender& sender) {
     sender.next = {};
     sender.next.shard = ShardId(1 + input_.Below(2));
-    sender.next.to = ReplicaId(1);
     sender.next.from = ReplicaId(2 + input_.Below(3));
     sender.next.index = Index(1 + input_.Below(6));
+    sender.next.to = ReplicaId(1 + sender.next.index.value() % 2);
     sender.next.term = Term(1);
     sender.next.membership.config_change_id = 1;
     sender.next.membership.voters = {{ReplicaId(1), "a:1"}, {ReplicaId(2), "b:2"}};
@@ -124,26 +122,36 @@ class Session {
   }
 
   std::string Send(const codec::Chunk& chunk) {
-    const Key key{chunk.shard, chunk.to, chunk.index};
+    const ReplicaRef key{chunk.shard, chunk.to};
     const Index committed(input_.OneIn(8) ? input_.Below(6) : 0);
-    const auto step = receiver_.Add(chunk, {.now_tick = tick_, .committed = committed});
+    const ReplicaId leader(tick_ % 5);
+    const auto step =
+        receiver_.Add(chunk, {.now_tick = tick_, .committed = committed, .leader = leader});
     const auto found = expected_.find(key);
+    const bool known = found != expected_.end();
+    const bool same = known && found->second.from == chunk.from;
     if (!step) {
-      expected_.erase(key);
+      const ErrorCode why = step.error().code;
+      const bool began = chunk.chunk_id == 0 && why != ErrorCode::kBusy &&
+                         why != ErrorCode::kInvalidArgument;  // and broke off at once
+      if (began || (same && found->second.index == chunk.index)) expected_.erase(key);
       return {};
     }
     if (chunk.deployment_id != 1 || chunk.has_file_info || !chunk.index || !chunk.term) {
       return "a chunk is taken that fits no snapshot";
     }
     if (chunk.chunk_id == 0) {
+      if (known && !same && chunk.from != leader) return "a stream is ended by another member";
       expected_[key] = Expected{};
       expected_[key].from = chunk.from;
-    } else if (found == expected_.end()) {
+      expected_[key].index = chunk.index;
+    } else if (!known) {
       return "a chunk is taken whose stream did not begin";
     }
     Expected& stream = expected_[key];
     if (chunk.chunk_id != stream.next_chunk++) return "a chunk is taken out of its order";
     if (chunk.from != stream.from) return "a chunk of another sender is taken";
+    if (chunk.index != stream.index) return "a chunk of another snapshot is taken";
     stream.bytes += chunk.data.view();
     stream.tick = tick_;
     if (expected_.size() > kMaxStreams) return "more streams than allowed";
@@ -182,7 +190,7 @@ class Session {
   SnapshotReceiver receiver_{*stores_->snapshots, 1, kMaxStreams};
   std::array<Sender, 4> senders_;
   std::uint64_t tick_ = 0;
-  std::map<Key, Expected> expected_;
+  std::map<ReplicaRef, Expected> expected_;
   std::map<ReplicaRef, Index> complete_;
 };
 

@@ -180,7 +180,8 @@ void ReplicaHost::Receive(const codec::Chunk& chunk) {
   if (!raft::IsMember(members(), chunk.from) && status().leader != chunk.from) return;
   if (status().leader == kSelf) return;
   if (chunk.witness && config_.role != ReplicaRole::kWitness) return;
-  const auto step = receiver_->Add(chunk, {.now_tick = 0, .committed = status().committed});
+  const auto step = receiver_->Add(
+      chunk, {.now_tick = 0, .committed = status().committed, .leader = status().leader});
   if (!step || step->progress == node_host::SnapshotReceiver::Progress::kMore) return;
   installing_ = true;
   Guarded([&] {

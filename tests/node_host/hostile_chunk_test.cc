@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -25,6 +26,15 @@ class HostileChunkTest : public LocalHostsTest {
     for (std::uint64_t id = 1; id <= 3; ++id) chunk.membership.voters[ReplicaId(id)] = Address(id);
     chunk.data = base::Bytes::Copy(codec::ImageOf(codec::EncodeSessions({}) + "forged"));
     return chunk;
+  }
+  /// The same in two pieces.
+  std::pair<codec::Chunk, codec::Chunk> Halves(const codec::Chunk& whole) {
+    std::pair<codec::Chunk, codec::Chunk> halves{whole, whole};
+    halves.first.chunk_count = halves.second.chunk_count = 2;
+    halves.second.chunk_id = 1;
+    halves.first.data = base::Bytes::Copy(whole.data.view().substr(0, 9));
+    halves.second.data = base::Bytes::Copy(whole.data.view().substr(9));
+    return halves;
   }
   bool Deliver(const codec::Chunk& chunk) {
     return board_.Deliver(Address(chunk.to.value()), chunk);
@@ -66,6 +76,65 @@ TEST_F(HostileChunkTest, ALeadersSnapshotIsTaken) {
     const auto info = hosts_[follower]->GetReplicaInfo(kShard);
     return info && info->snapshot_index == Index(1000);
   }));
+}
+
+class LastPlaceTest : public HostileChunkTest {
+ protected:
+  void SetUp() override {
+    max_snapshots_in_ = 1;
+    HostileChunkTest::SetUp();
+    leader_ = LeaderSeenBy(1);
+    follower_ = leader_ % 3 + 1;
+    ASSERT_EQ(LeaderSeenBy(follower_), leader_);
+  }
+  bool IsAt(Index index) {
+    return Eventually([&] {
+      const auto info = hosts_[follower_]->GetReplicaInfo(kShard);
+      return info && info->snapshot_index == index;
+    });
+  }
+
+  std::uint64_t leader_ = 0;
+  std::uint64_t follower_ = 0;
+};
+
+TEST_F(LastPlaceTest, AStreamThatBrokeOffMakesRoomForTheNext) {
+  codec::Chunk chunk = Snapshot(leader_, follower_);
+  ASSERT_TRUE(Deliver(Halves(chunk).first));
+  chunk.index = Index(1001);
+  EXPECT_TRUE(Deliver(chunk));
+  EXPECT_TRUE(IsAt(Index(1001)));
+}
+
+TEST_F(LastPlaceTest, WhatTheLeaderSendsIsEndedByNoOtherMember) {
+  const auto [first, second] = Halves(Snapshot(leader_, follower_));
+  ASSERT_TRUE(Deliver(first));
+  const auto others = Halves(Snapshot(6 - leader_ - follower_, follower_));
+  EXPECT_FALSE(Deliver(others.first));
+  EXPECT_FALSE(Deliver(others.second));
+  EXPECT_TRUE(Deliver(second));
+  EXPECT_TRUE(IsAt(Index(1000)));
+}
+
+TEST_F(LastPlaceTest, AReplicaThatIsStoppedGivesItBack) {
+  ASSERT_TRUE(Deliver(Halves(Snapshot(leader_, follower_)).first));
+  ReplicaConfig config;
+  config.shard_id = ShardId(2);
+  config.replica_id = ReplicaId(follower_);
+  const StartOptions founders{.initial_members = {{ReplicaId(leader_), Address(leader_)},
+                                                  {ReplicaId(follower_), Address(follower_)}}};
+  ASSERT_TRUE(
+      hosts_[follower_]
+          ->StartReplica(
+              founders, [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, config)
+          .has_value());
+  codec::Chunk elsewhere = Snapshot(leader_, follower_);
+  elsewhere.shard = config.shard_id;
+  EXPECT_TRUE(
+      Eventually([&] { return hosts_[follower_]->StaleRead(config.shard_id, {}).has_value(); }));
+  EXPECT_FALSE(Deliver(elsewhere));
+  ASSERT_TRUE(hosts_[follower_]->StopShard(kShard).Get().has_value());
+  EXPECT_TRUE(Deliver(elsewhere));
 }
 
 }  // namespace

@@ -144,6 +144,7 @@ class LocalHostsTest : public testing::Test {
     config.raft_address = Address(id);
     config.tick = tick_;
     config.deployment_id = 1;
+    config.transport.max_snapshots_in = max_snapshots_in_;
     HostParts parts{.scheduler = MakeThreadScheduler(),
                     .folder = nullptr,
                     .stores = disks_[id].Open(),
@@ -197,6 +198,7 @@ class LocalHostsTest : public testing::Test {
 
   milliseconds tick_ = kTick;
   std::uint64_t election_ticks_ = kElectionTicks;
+  std::size_t max_snapshots_in_ = TransportLimits().max_snapshots_in;
   std::size_t max_in_memory_log_bytes_ = ReplicaConfig().max_in_memory_log_bytes;
   Switchboard board_;
   std::map<std::uint64_t, StallingDisk> disks_;

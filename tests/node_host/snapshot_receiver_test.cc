@@ -24,7 +24,13 @@ const ReplicaRef kReplica{.shard = ShardId(1), .replica = ReplicaId(2)};
 
 std::string Image() { return codec::ImageOf(codec::EncodeSessions({}) + std::string(5000, 'x')); }
 
-SnapshotReceiver::Situation At(std::uint64_t tick) { return {.now_tick = tick, .committed = {}}; }
+SnapshotReceiver::Situation At(std::uint64_t tick) {
+  return {.now_tick = tick, .committed = {}, .leader = {}};
+}
+
+SnapshotReceiver::Situation LedBy(std::uint64_t leader) {
+  return {.now_tick = 0, .committed = {}, .leader = ReplicaId(leader)};
+}
 
 /// The image of a snapshot in `count` chunks.
 std::vector<codec::Chunk> Chunks(const std::string& image, std::uint64_t count,
@@ -55,7 +61,7 @@ class SnapshotReceiverTest : public testing::Test {
   Result<SnapshotReceiver::Step> AddAll(const std::vector<codec::Chunk>& chunks) {
     Result<SnapshotReceiver::Step> step = SnapshotReceiver::Step{};
     for (const codec::Chunk& chunk : chunks) {
-      step = receiver_.Add(chunk, {.now_tick = 0, .committed = committed_});
+      step = receiver_.Add(chunk, {.now_tick = 0, .committed = committed_, .leader = {}});
       if (!step) break;
     }
     return step;
@@ -201,15 +207,65 @@ TEST_F(SnapshotReceiverTest, OneThatTheLogCoversIsNotKept) {
 TEST_F(SnapshotReceiverTest, OnlySoManyAtOnceAndStalledOnesMakeRoom) {
   std::vector<codec::Chunk> first = Chunks(Image(), 2);
   for (std::uint64_t i = 0; i < 2; ++i) {
-    first[0].index = Index(100 + i);
+    first[0].to = ReplicaId(2 + i);
     ASSERT_TRUE(receiver_.Add(first[0], At(5)).has_value());
   }
-  first[0].index = Index(200);
+  first[0].to = ReplicaId(9);
   EXPECT_EQ(receiver_.Add(first[0], At(5)).error().code, ErrorCode::kBusy);
   EXPECT_TRUE(receiver_.Expire(5).empty());
   EXPECT_FALSE(receiver_.Add(first[0], At(6)).has_value());
   EXPECT_EQ(receiver_.Expire(6).size(), 2u);
   EXPECT_TRUE(receiver_.Add(first[0], At(7)).has_value());
+}
+
+// Nobody says that a connection has ended, and its leader has a newer one by the next attempt.
+TEST_F(SnapshotReceiverTest, BrokenStreamsOfAReplicaKeepOnePlace) {
+  for (std::uint64_t i = 0; i < 5; ++i) {
+    ASSERT_TRUE(receiver_.Add(Chunks(Image(), 2, Index(50 + i))[0], {}).has_value()) << i;
+  }
+  codec::Chunk elsewhere = Chunks(Image(), 2)[0];
+  elsewhere.shard = ShardId(2);
+  EXPECT_TRUE(receiver_.Add(elsewhere, {}).has_value());
+  EXPECT_TRUE(AddAll(Chunks(Image(), 2)).has_value());
+  EXPECT_TRUE(Arrived());
+}
+
+TEST_F(SnapshotReceiverTest, ALateChunkOfAnOlderStreamEndsNothing) {
+  std::vector<codec::Chunk> late = Chunks(Image(), 3, Index(99));
+  ASSERT_TRUE(receiver_.Add(late[0], {}).has_value());
+  std::vector<codec::Chunk> chunks = Chunks(Image(), 3);
+  for (codec::Chunk& chunk : chunks) chunk.from = ReplicaId(3);
+  ASSERT_TRUE(receiver_.Add(chunks[0], LedBy(3)).has_value());
+  EXPECT_FALSE(receiver_.Add(late[1], LedBy(3)).has_value());
+  late[2].index = Index(100);
+  EXPECT_FALSE(receiver_.Add(late[2], LedBy(3)).has_value());
+  late[2].deployment_id = 9;
+  EXPECT_FALSE(receiver_.Add(late[2], LedBy(3)).has_value());
+  EXPECT_TRUE(receiver_.Add(chunks[1], LedBy(3)).has_value());
+  EXPECT_TRUE(receiver_.Add(chunks[2], LedBy(3)).has_value());
+  EXPECT_TRUE(Arrived());
+}
+
+TEST_F(SnapshotReceiverTest, OnlyTheLeaderReplacesWhatAnotherMemberSends) {
+  std::vector<codec::Chunk> chunks = Chunks(Image(), 2);
+  ASSERT_TRUE(receiver_.Add(chunks[0], {}).has_value());
+  std::vector<codec::Chunk> others = Chunks(Image(), 2);
+  for (codec::Chunk& chunk : others) chunk.from = ReplicaId(3);
+  EXPECT_EQ(receiver_.Add(others[0], {}).error().code, ErrorCode::kBusy);
+  EXPECT_EQ(receiver_.Add(others[0], LedBy(1)).error().code, ErrorCode::kBusy);
+  EXPECT_TRUE(receiver_.Add(others[0], LedBy(3)).has_value());
+  EXPECT_FALSE(receiver_.Add(chunks[1], LedBy(3)).has_value());
+  EXPECT_TRUE(receiver_.Add(others[1], LedBy(3)).has_value());
+  EXPECT_TRUE(Arrived());
+}
+
+TEST_F(SnapshotReceiverTest, AReplicaThatEndsGivesItsPlaceBack) {
+  std::vector<codec::Chunk> chunks = Chunks(Image(), 2);
+  ASSERT_TRUE(receiver_.Add(chunks[0], {}).has_value());
+  EXPECT_TRUE(receiver_.Drop({kReplica.shard, ReplicaId(3)}).empty());
+  EXPECT_EQ(receiver_.Drop(kReplica).size(), 1u);
+  EXPECT_TRUE(receiver_.Drop(kReplica).empty());
+  EXPECT_FALSE(receiver_.Add(chunks[1], {}).has_value());
 }
 
 // The thread that ticks and the one that brings chunks meet here; ThreadSanitizer watches them.
