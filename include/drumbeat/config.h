@@ -106,7 +106,7 @@ struct TransportLimits {
   /// The largest frame accepted, 65 MiB to 1 TiB: peers batch up to 64 MiB. Beyond 64 KiB
   /// each, unfinished ones may hold four times as much together, half of it for one network.
   std::size_t max_frame_bytes = 160u << 20;
-  /// Bytes waiting to be sent to one address.
+  /// Bytes waiting to be sent to one address, at least 64 KiB; one larger message waits besides.
   std::size_t max_send_queue_bytes = 256u << 20;
   /// Messages waiting to be sent to one address and stream.
   std::size_t max_send_queue_messages = 16384;

@@ -11,13 +11,20 @@ namespace drumbeat::transport {
 
 void SendQueue::Push(raft::Envelope message, Time now) {
   const std::size_t bytes = codec::EncodedMessageSize(message);
-  if (bytes > limits_.max_bytes || limits_.max_messages == 0) {
+  if (limits_.max_messages == 0) {
     ++dropped_;
     return;
   }
-  while (size() >= limits_.max_messages || bytes_ + bytes > limits_.max_bytes) DropFront();
+  while (!HasRoomFor(bytes)) DropFront();
   messages_.push_back({.envelope = std::move(message), .bytes = bytes, .queued_at = now});
   bytes_ += bytes;
+  if (IsLarge(bytes)) large_bytes_ = bytes;
+}
+
+bool SendQueue::HasRoomFor(std::size_t bytes) const {
+  if (size() >= limits_.max_messages) return false;
+  if (IsLarge(bytes)) return large_bytes_ == 0;
+  return bytes_ - large_bytes_ + bytes <= limits_.max_bytes;
 }
 
 void SendQueue::Expire(Time oldest) {
@@ -27,7 +34,7 @@ void SendQueue::Expire(Time oldest) {
 void SendQueue::TakeBatch(std::size_t max_bytes, std::vector<QueuedMessage>& batch) {
   if (first_ == 0 && bytes_ <= max_bytes) {
     messages_.swap(batch);
-    bytes_ = 0;
+    bytes_ = large_bytes_ = 0;
     return;
   }
   std::size_t end = first_;
@@ -37,12 +44,16 @@ void SendQueue::TakeBatch(std::size_t max_bytes, std::vector<QueuedMessage>& bat
   }
   // All that can throw comes before anything is taken.
   batch.reserve(end - first_);
-  while (first_ < end) batch.push_back(std::move(messages_[first_++]));
+  while (first_ < end) {
+    if (IsLarge(front().bytes)) large_bytes_ = 0;
+    batch.push_back(std::move(messages_[first_++]));
+  }
   bytes_ -= taken;
   ForgetTaken();
 }
 
 void SendQueue::DropFront() {
+  if (IsLarge(front().bytes)) large_bytes_ = 0;
   bytes_ -= front().bytes;
   messages_[first_] = {};
   ++first_;

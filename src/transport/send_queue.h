@@ -21,7 +21,8 @@ struct QueueLimits {
   std::size_t max_messages = 16384;
 };
 
-/// Messages for one address in the order in which they came, bounded in bytes and number.
+/// Messages for one address in the order in which they came, bounded in bytes and number. One may
+/// be larger than the bytes allow and then waits besides: Raft would send it again for ever.
 ///
 /// When it is full the oldest go: Raft repairs any gap, and of a heartbeat, a vote or a log tail
 /// only the latest is worth having.
@@ -37,7 +38,6 @@ class SendQueue {
   /// Messages dropped so far, for room or for age.
   std::uint64_t dropped() const { return dropped_; }
 
-  /// Drops a message that is over the limit all by itself.
   void Push(raft::Envelope message, Time now);
   /// Drops what was queued before `oldest`.
   void Expire(Time oldest);
@@ -46,6 +46,8 @@ class SendQueue {
   void TakeBatch(std::size_t max_bytes, std::vector<QueuedMessage>& batch);
 
  private:
+  bool IsLarge(std::size_t bytes) const { return bytes > limits_.max_bytes; }
+  bool HasRoomFor(std::size_t bytes) const;
   void DropFront();
   void ForgetTaken();
 
@@ -54,6 +56,8 @@ class SendQueue {
   std::vector<QueuedMessage> messages_;
   std::size_t first_ = 0;
   std::size_t bytes_ = 0;
+  /// Of the one that is over the limit all by itself; 0: none is.
+  std::size_t large_bytes_ = 0;
   std::uint64_t dropped_ = 0;
 };
 

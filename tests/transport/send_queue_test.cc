@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/send_queue.h"
 
+#include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -71,12 +73,36 @@ TEST(SendQueueTest, TheOldestGoWhenTheyAreTooLarge) {
   EXPECT_EQ(Take(queue, 1u << 20), (Commits{7, 8, 9, 10}));
 }
 
-TEST(SendQueueTest, AMessageLargerThanTheQueueIsDroppedAlone) {
+// It is sent again for ever, in any order with others, until it passes.
+TEST(SendQueueTest, AMessageLargerThanTheQueuePasses) {
   SendQueue queue({.max_bytes = 500, .max_messages = 1000});
-  queue.Push(HeartbeatOf(1, 1), kStart);
-  queue.Push(AppendOf(1, 2, 1000), kStart);
-  EXPECT_EQ(queue.dropped(), 1u);
-  EXPECT_EQ(Take(queue, 1u << 20), (Commits{1}));
+  for (const std::size_t batch_bytes : {100u, 1u << 20}) {
+    queue.Push(HeartbeatOf(1, 1), kStart);
+    queue.Push(AppendOf(1, 2, 1000), kStart);
+    queue.Push(HeartbeatOf(1, 3), kStart);
+    Commits taken;
+    while (!queue.empty()) std::ranges::copy(Take(queue, batch_bytes), std::back_inserter(taken));
+    EXPECT_EQ(taken, (Commits{1, 0, 3}));
+  }
+  EXPECT_EQ(queue.dropped(), 0u);
+}
+
+TEST(SendQueueTest, OneMessageIsOverTheLimitAtMost) {
+  const std::size_t one = codec::EncodedMessageSize(HeartbeatOf(1, 1));
+  const std::size_t large = codec::EncodedMessageSize(AppendOf(1, 1, 1000));
+  SendQueue queue({.max_bytes = 4 * one, .max_messages = 1000});
+  for (std::uint64_t i = 1; i <= 10; ++i) {
+    for (std::uint64_t n = 0; n < i; ++n) {
+      queue.Push(HeartbeatOf(1, i), kStart);
+      ASSERT_LE(queue.bytes(), 4 * one + large);
+    }
+    queue.Push(AppendOf(1, i, 1000), kStart);
+    ASSERT_LE(queue.bytes(), 4 * one + large);
+  }
+  queue.Push(HeartbeatOf(1, 11), kStart);
+  EXPECT_EQ(Take(queue, 1u << 20), (Commits{10, 10, 10, 0, 11}));
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(queue.bytes(), 0u);
 }
 
 TEST(SendQueueTest, ExpireDropsWhatIsOlder) {
