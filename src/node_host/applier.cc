@@ -25,22 +25,6 @@ bool IsChange(const AppliedEntry& entry) {
   return entry.outcome == AppliedAs::kChangeAccepted || entry.outcome == AppliedAs::kChangeRefused;
 }
 
-/// Why a replica must not go on as what it was started as; nothing when it may. A witness is sent
-/// no commands: as anything else it would show a state that there never was.
-std::optional<Error> WrongRole(const ReplicaState& state, const Membership& members) {
-  const ReplicaId self = state.ref.replica;
-  const bool as_witness = state.config.role == ReplicaRole::kWitness;
-  const bool wrong = as_witness
-                         ? members.voters.contains(self) || members.non_votings.contains(self)
-                         : members.witnesses.contains(self);
-  if (!wrong) return std::nullopt;
-  return Error{ErrorCode::kBootstrapMismatch,
-               "replica " + std::to_string(self.value()) +
-                   (as_witness ? " is no witness of its shard, and was started as one: "
-                               : " is a witness of its shard, and was not started as one: ") +
-                   "stop it and start it in its role"};
-}
-
 std::string Describe(const raft::ConfigChange& change) {
   const std::string name = "replica " + std::to_string(change.replica.value());
   switch (change.type) {
@@ -210,7 +194,7 @@ void Applier::Do(RestoreTask& task) {
 }
 
 Result<void> Applier::Recover(const raft::SnapshotRecord& snapshot) {
-  if (std::optional<Error> wrong = WrongRole(state_, snapshot.membership)) {
+  if (std::optional<Error> wrong = state_.WrongRole(snapshot.membership)) {
     return std::unexpected(*std::move(wrong));
   }
   const Services& services = state_.services;
@@ -275,7 +259,7 @@ void Applier::TellRaft(std::span<const AppliedEntry> applied) {
     const Membership members = runtime_->membership();
     if (accepted) {
       state_.addresses.SetMembers(members);
-      if (const auto wrong = WrongRole(state_, members)) state_.End(Life::kFailed, *wrong);
+      if (const auto wrong = state_.WrongRole(members)) state_.End(Life::kFailed, *wrong);
       // The founding members' own entries are no news.
       if (entry.change && !entry.change->initialize) {
         state_.services.logger.For("rsm").Info(logging::Name(state_.ref) + " membership changed, " +

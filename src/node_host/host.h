@@ -117,6 +117,7 @@ class Host : private transport::TransportHandler {
   void OnConnected(const std::string& address) override;
 
   void Deliver(Replica& replica, const std::string& source_address, raft::Envelope message);
+  /// Ends the replica when the chunk tells that it runs in a wrong role.
   bool AcceptsChunk(Replica& replica, const codec::Chunk& chunk) const;
   void SnapshotArrived(Replica& replica, ReplicaId from, const raft::SnapshotRecord& snapshot);
 

@@ -52,14 +52,17 @@ void Host::Deliver(Replica& replica, const std::string& source_address, raft::En
 }
 
 bool Host::AcceptsChunk(Replica& replica, const codec::Chunk& chunk) const {
-  const ReplicaState& state = replica.state();
+  ReplicaState& state = replica.state();
   if (state.life() != Life::kRunning || chunk.to != state.ref.replica) return false;
   if (state.installing()) return false;  // it is asked for again
   // What its Raft would ignore must not become durable: a restart would begin from it.
   if (state.leader().leader == state.ref.replica) return false;
-  if (chunk.witness && state.config.role != ReplicaRole::kWitness) return false;
   // From a member, or from the leader that it follows while it knows no members.
-  return state.addresses.IsMember(chunk.from) || state.leader().leader == chunk.from;
+  if (!state.addresses.IsMember(chunk.from) && state.leader().leader != chunk.from) return false;
+  if (!chunk.witness || state.config.role == ReplicaRole::kWitness) return true;
+  // A stub holds no state. Behind a cut log nothing else tells a witness of its role.
+  if (const auto wrong = state.WrongRole(chunk.membership)) state.End(Life::kFailed, *wrong);
+  return false;
 }
 
 bool Host::OnChunk(codec::Chunk chunk) {

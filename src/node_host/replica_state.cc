@@ -84,6 +84,19 @@ std::optional<Error> ReplicaState::Refusal() const {
   }
 }
 
+std::optional<Error> ReplicaState::WrongRole(const Membership& members) const {
+  const bool as_witness = config.role == ReplicaRole::kWitness;
+  const bool wrong =
+      as_witness ? members.voters.contains(ref.replica) || members.non_votings.contains(ref.replica)
+                 : members.witnesses.contains(ref.replica);
+  if (!wrong) return std::nullopt;
+  return Error{ErrorCode::kBootstrapMismatch,
+               "replica " + std::to_string(ref.replica.value()) +
+                   (as_witness ? " is no witness of its shard, and was started as one: "
+                               : " is a witness of its shard, and was not started as one: ") +
+                   "stop it and start it in its role"};
+}
+
 void ReplicaState::Publish(const LeaderInfo& leader, Index committed, Index last_index) {
   committed_.store(committed.value(), std::memory_order_relaxed);
   last_index_.store(last_index.value(), std::memory_order_relaxed);

@@ -59,6 +59,9 @@ class ReplicaState : public std::enable_shared_from_this<ReplicaState> {
   bool End(Life how, const Error& why);
   /// Why a call cannot be served now, if so.
   std::optional<Error> Refusal() const;
+  /// Why it must not go on as what it was started as; nothing when it may. A witness is sent no
+  /// commands: as anything else it would show a state that there never was.
+  std::optional<Error> WrongRole(const Membership& members) const;
 
   // -- What its Raft believes, for everybody to see --------------------------------------------
 

@@ -57,6 +57,10 @@ TEST_F(HostileChunkTest, WhatTheReplicaWouldNotTakeIsRefused) {
   stub.witness = true;
   stub.data = base::Bytes::Copy(codec::WitnessImage(1));
   EXPECT_FALSE(Deliver(stub)) << "a witness's, which holds no state";
+  stub.from = ReplicaId(9);
+  stub.membership.witnesses[stub.to] = Address(follower);
+  stub.membership.voters.erase(stub.to);
+  EXPECT_FALSE(Deliver(stub)) << "a stranger's, who says what the role here is";
 
   for (std::uint64_t id = 1; id <= 3; ++id) {
     const auto info = hosts_[id]->GetReplicaInfo(kShard);

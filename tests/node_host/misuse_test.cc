@@ -113,6 +113,23 @@ TEST_F(WitnessRoleTest, AWitnessThatIsStartedAsAVoterFailsAndMayComeBack) {
   EXPECT_TRUE(Leads(3));
 }
 
+// All that it gets is a stub without state, and the shard's last word on its role is in that.
+TEST_F(WitnessRoleTest, AWitnessThatIsStartedAsAVoterBehindACutLogFailsToo) {
+  for (const std::uint64_t id : {1, 2}) {
+    ASSERT_TRUE(cluster_.At(id).ReadIndex(kShard, kTimeout).Get().has_value());
+    ASSERT_TRUE(cluster_.At(id).RequestSnapshot(kShard, {}, kTimeout).Get().has_value());
+  }
+  ASSERT_TRUE(Start(3, ReplicaRole::kVoter, true).has_value());
+  EXPECT_TRUE(Eventually([&] { return failures_->failed == ErrorCode::kBootstrapMismatch; }));
+  const auto shown = cluster_.At(3).StaleRead(kShard, {});
+  ASSERT_EQ(CodeOf(shown), ErrorCode::kReplicaFailed);
+  EXPECT_NE(shown.error().text().find("replica 3 is a witness of its shard"), std::string::npos)
+      << shown.error().text();
+  ASSERT_TRUE(cluster_.At(3).StopShard(kShard).Get().has_value());
+  ASSERT_TRUE(Start(3, ReplicaRole::kWitness, true).has_value());
+  EXPECT_TRUE(Leads(3));
+}
+
 TEST_F(WitnessRoleTest, AVoterThatIsStartedAsAWitnessFailsAndMayComeBack) {
   ASSERT_TRUE(cluster_.WaitForText(2, "a"));
   for (const bool from_snapshot : {false, true}) {
