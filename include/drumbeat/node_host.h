@@ -174,7 +174,7 @@ class NodeHost {
                                            std::uint64_t config_change_id = 0);
 
   /// Takes a snapshot of this replica now and cuts its log. Result: the snapshot's index.
-  /// Errors: kInProgress, kNothingToDo, kAborted (by the state machine), kPayloadTooLarge.
+  /// Errors: kInProgress, kNothingToDo, kAborted (by the machine), kPayloadTooLarge, kStorage.
   Request<Index> RequestSnapshot(ShardId shard, const SnapshotOptions& options,
                                  std::chrono::milliseconds timeout);
 

@@ -77,27 +77,27 @@ std::string EncodeSessions(const StoredSessions& sessions) {
     std::string text;
   };
   Text out;
-  (void)WriteSessions(out, sessions, std::numeric_limits<std::uint64_t>::max());
+  SessionWriter writer(out, std::numeric_limits<std::uint64_t>::max());
+  (void)writer.Begin({.capacity = sessions.capacity, .sessions = sessions.sessions.size()});
+  for (const StoredSession& session : sessions.sessions) (void)writer.Add(session);
   return std::move(out.text);
 }
 
-Result<void> WriteSessions(SnapshotWriter& writer, const StoredSessions& sessions,
-                           std::uint64_t max_bytes) {
+Result<void> SessionWriter::Begin(const Head& head) {
   std::string piece;
-  base::AppendLittle(piece, sessions.capacity);
-  base::AppendLittle(piece, std::uint64_t{sessions.sessions.size()});
-  if (Result<void> head = writer.Write(piece); !head) return head;
-  std::uint64_t budget = max_bytes;
-  for (const StoredSession& session : sessions.sessions) {
-    const std::string json = EncodeSession(session);
-    if (json.size() > budget) return TooLarge(max_bytes);
-    budget -= json.size();
-    piece.clear();
-    base::AppendLittle(piece, std::uint64_t{json.size()});
-    if (Result<void> length = writer.Write(piece); !length) return length;
-    if (Result<void> text = writer.Write(json); !text) return text;
-  }
-  return {};
+  base::AppendLittle(piece, head.capacity);
+  base::AppendLittle(piece, head.sessions);
+  return writer_.Write(piece);
+}
+
+Result<void> SessionWriter::Add(const StoredSession& session) {
+  const std::string json = EncodeSession(session);
+  if (json.size() > left_bytes_) return TooLarge(max_bytes_);
+  left_bytes_ -= json.size();
+  std::string length;
+  base::AppendLittle(length, std::uint64_t{json.size()});
+  if (Result<void> written = writer_.Write(length); !written) return written;
+  return writer_.Write(json);
 }
 
 Result<StoredSessions> ReadSessions(SnapshotReader& reader, std::uint64_t max_bytes) {

@@ -46,10 +46,26 @@ struct StoredSessions {
 constexpr std::uint64_t kMaxSessionsBytes = std::uint64_t{16} << 30;
 
 std::string EncodeSessions(const StoredSessions& sessions);
-/// Writes the same, session by session, so that memory holds the text of one. kPayloadTooLarge,
+/// Writes the same, session by session, so that memory holds one and its text. kPayloadTooLarge,
 /// when part of it was written, for a table that ReadSessions with this `max_bytes` refuses.
-Result<void> WriteSessions(SnapshotWriter& writer, const StoredSessions& sessions,
-                           std::uint64_t max_bytes = kMaxSessionsBytes);
+class SessionWriter {
+ public:
+  explicit SessionWriter(SnapshotWriter& writer, std::uint64_t max_bytes = kMaxSessionsBytes)
+      : writer_(writer), max_bytes_(max_bytes), left_bytes_(max_bytes) {}
+
+  struct Head {
+    std::uint64_t capacity = 0;
+    /// How many will be added.
+    std::uint64_t sessions = 0;
+  };
+  Result<void> Begin(const Head& head);
+  Result<void> Add(const StoredSession& session);
+
+ private:
+  SnapshotWriter& writer_;
+  const std::uint64_t max_bytes_;
+  std::uint64_t left_bytes_;
+};
 /// Reads a table from the front of `reader`, no byte more. Refuses capacity 0, more sessions than
 /// the capacity, JSON of more than `max_bytes` in all, and anything that is not exactly such a
 /// table; memory grows with the bytes that were really read.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
+#include <new>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -119,13 +121,22 @@ bool Applier::Run() {
     work = std::move(queue_.front());
     queue_.pop_front();
   }
-  std::visit([this](auto& task) { Do(task); }, work);
+  Guarded([&] { std::visit([this](auto& task) { Do(task); }, work); });
   const base::MutexLock lock(mutex_);
   WorkEnds();
   scheduled_ = !queue_.empty();
   if (!scheduled_) in_snapshot_pool_ = false;
   // At once: in this pool's line it might wait for long.
   return scheduled_ && !MovesOver();
+}
+
+// What leaves a pool's thread ends the process.
+void Applier::Guarded(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const std::exception& problem) {
+    state_.End(Life::kFailed, {ErrorCode::kReplicaFailed, problem.what()});
+  }
 }
 
 bool Applier::MovesOver() {
@@ -138,7 +149,7 @@ bool Applier::MovesOver() {
 bool Applier::TakeTurn(const SnapshotTask& task) {
   if (!IsWanted(task)) return true;
   if (!TakeOver()) return false;
-  Snapshot(task);
+  Guarded([&] { Snapshot(task); });
   const base::MutexLock lock(mutex_);
   WorkEnds();
   return true;
@@ -396,7 +407,7 @@ void Applier::Snapshot(const SnapshotTask& task) {
   state_.CompleteSnapshot(task.request, saved->index);
 }
 
-Result<raft::SnapshotRecord> Applier::Save() {
+Result<raft::SnapshotRecord> Applier::Save() try {
   if (applied() <= last_snapshot_) {
     return Fail(ErrorCode::kNothingToDo, "nothing was applied since the last snapshot");
   }
@@ -417,6 +428,8 @@ Result<raft::SnapshotRecord> Applier::Save() {
     return std::unexpected(durable.error());
   }
   return saved->record;
+} catch (const std::bad_alloc&) {
+  return Fail(ErrorCode::kStorage, "the system gives no more memory");
 }
 
 void Applier::Do(CloseTask& task) {

@@ -277,9 +277,7 @@ Result<Runtime::Saved> ReplicaRuntime::Save(codec::ImageSink& sink, Compression 
 }
 
 Result<void> ReplicaRuntime::SaveInto(codec::ImageWriter& writer, std::stop_token stop) const {
-  if (Result<void> written =
-          codec::WriteSessions(writer, sessions_.Save(), options_.max_sessions_bytes);
-      !written) {
+  if (Result<void> written = sessions_.Write(writer, options_.max_sessions_bytes); !written) {
     return written;
   }
   if (Result<void> saved = machine_.Save(writer, std::move(stop)); !saved) return saved;

@@ -76,7 +76,8 @@ struct RuntimeOptions {
 /// error here (kReplicaFailed); the replica must stop and this object must not be used further
 /// except for Close(). After a failed Apply or Recover it answers everything else with that error.
 /// An error that the state machine returns from Lookup is its answer and no failure; kReplicaFailed
-/// among them becomes kAborted.
+/// among them becomes kAborted. Without memory for its own work it throws std::bad_alloc: after
+/// Save no harm, after Apply or Recover a failure.
 class Runtime {
  public:
   /// With no members and nothing applied. `state_machine` may be null on a witness.

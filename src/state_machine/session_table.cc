@@ -5,6 +5,18 @@
 #include <utility>
 
 namespace drumbeat::state_machine {
+namespace {
+
+codec::StoredSession Stored(const SessionTable::Session& session) {
+  codec::StoredSession stored;
+  stored.client_id = session.client_id;
+  stored.responded_to = session.responded_to;
+  stored.history.reserve(session.history.size());
+  for (const auto& [series, result] : session.history) stored.history.push_back({series, result});
+  return stored;
+}
+
+}  // namespace
 
 Result<SessionTable> SessionTable::Load(codec::StoredSessions stored) {
   if (stored.capacity == 0) return Fail(ErrorCode::kDamaged, "session table of capacity 0");
@@ -29,14 +41,18 @@ Result<SessionTable> SessionTable::Load(codec::StoredSessions stored) {
 codec::StoredSessions SessionTable::Save() const {
   codec::StoredSessions stored{.capacity = capacity_, .sessions = {}};
   stored.sessions.reserve(sessions_.size());
-  for (const Session& session : sessions_) {
-    codec::StoredSession& saved = stored.sessions.emplace_back();
-    saved.client_id = session.client_id;
-    saved.responded_to = session.responded_to;
-    saved.history.reserve(session.history.size());
-    for (const auto& [series, result] : session.history) saved.history.push_back({series, result});
-  }
+  for (const Session& session : sessions_) stored.sessions.push_back(Stored(session));
   return stored;
+}
+
+Result<void> SessionTable::Write(SnapshotWriter& writer, std::uint64_t max_bytes) const {
+  codec::SessionWriter sessions(writer, max_bytes);
+  Result<void> written = sessions.Begin({.capacity = capacity_, .sessions = sessions_.size()});
+  for (const Session& session : sessions_) {
+    if (!written) break;
+    written = sessions.Add(Stored(session));
+  }
+  return written;
 }
 
 bool SessionTable::Register(std::uint64_t client_id) {

@@ -58,6 +58,8 @@ class SessionTable {
   /// sessions than that, a client twice.
   static Result<SessionTable> Load(codec::StoredSessions stored);
   codec::StoredSessions Save() const;
+  /// Writes what Save() gives, without a copy of it all; see codec::SessionWriter.
+  Result<void> Write(SnapshotWriter& writer, std::uint64_t max_bytes) const;
 
   /// False: it was registered already (and counts as used).
   bool Register(std::uint64_t client_id);

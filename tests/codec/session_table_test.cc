@@ -208,13 +208,21 @@ TEST(SessionTableTest, ItsTextsAreBounded) {
   const std::string whole = EncodeSessions(table);
   const std::uint64_t bytes = whole.size() - 4 * sizeof(std::uint64_t);
   Writer enough;
-  EXPECT_TRUE(WriteSessions(enough, table, bytes).has_value());
+  const auto write = [&](Writer& writer, std::uint64_t most) {
+    SessionWriter sessions(writer, most);
+    Result<void> written = sessions.Begin({.capacity = 3, .sessions = table.sessions.size()});
+    for (const StoredSession& session : table.sessions) {
+      if (written) written = sessions.Add(session);
+    }
+    return written;
+  };
+  EXPECT_TRUE(write(enough, bytes).has_value());
   EXPECT_EQ(enough.text, whole);
   StringReader reader(whole);
   EXPECT_EQ(ReadSessions(reader, bytes), table);
   for (const std::uint64_t less : {bytes - 1, bytes / 2, std::uint64_t{0}}) {
     Writer writer;
-    EXPECT_EQ(WriteSessions(writer, table, less).error().code, ErrorCode::kPayloadTooLarge);
+    EXPECT_EQ(write(writer, less).error().code, ErrorCode::kPayloadTooLarge);
     StringReader again(whole);
     EXPECT_EQ(ReadSessions(again, less).error().code, ErrorCode::kDamaged);
   }

@@ -184,8 +184,8 @@ MUTANTS = [
         "snapshot-without-sessions",
         "a snapshot does not hold the session table",
         edit("state_machine/runtime.cc",
-             "codec::WriteSessions(writer, sessions_.Save(), ",
-             "codec::WriteSessions(writer, {}, "),
+             "sessions_.Write(writer, ",
+             "SessionTable().Write(writer, "),
         HOSTS, seeds=50, number=15,
     ),
     Mutant(

@@ -2,11 +2,16 @@
 #include "node_host/applier.h"
 
 #include <algorithm>
+#include <any>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <memory>
+#include <new>
+#include <span>
+#include <stop_token>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -32,6 +37,40 @@ class Held : public Runnable {
   std::promise<void> go_on;
 };
 
+/// Has no memory for anything while it is starved.
+class StarvedRuntime : public state_machine::Runtime {
+ public:
+  StarvedRuntime(std::unique_ptr<Runtime> runtime, const std::atomic<bool>& starved)
+      : runtime_(std::move(runtime)), starved_(starved) {}
+  Result<void> Apply(std::span<const raft::Entry> entries,
+                     std::vector<state_machine::AppliedEntry>& out) override {
+    return Fed().Apply(entries, out);
+  }
+  Result<std::any> Lookup(const std::any& query) const override { return Fed().Lookup(query); }
+  Result<Saved> Save(codec::ImageSink& sink, Compression compression, std::uint64_t now_unix_ns,
+                     std::stop_token stop) const override {
+    return Fed().Save(sink, compression, now_unix_ns, std::move(stop));
+  }
+  Result<void> Recover(const raft::SnapshotRecord& record, std::unique_ptr<SnapshotReader> image,
+                       std::stop_token stop) override {
+    return Fed().Recover(record, std::move(image), std::move(stop));
+  }
+  void Close() override { runtime_->Close(); }
+  Index applied() const override { return runtime_->applied(); }
+  Term applied_term() const override { return runtime_->applied_term(); }
+  Membership membership() const override { return runtime_->membership(); }
+  codec::StoredSessions sessions() const override { return runtime_->sessions(); }
+
+ private:
+  Runtime& Fed() const {
+    if (starved_) throw std::bad_alloc();
+    return *runtime_;
+  }
+
+  const std::unique_ptr<Runtime> runtime_;
+  const std::atomic<bool>& starved_;
+};
+
 /// A replica's applier without the replica, and pools of one worker each.
 class ApplierTest : public testing::Test {
  protected:
@@ -49,9 +88,9 @@ class ApplierTest : public testing::Test {
     config.shard_id = kRef.shard;
     config.replica_id = kRef.replica;
     state_ = std::make_shared<ReplicaState>(services_, config, 1, 1u << 20);
+    auto runtime = state_machine::Runtime::Make({.replica = kRef}, std::make_unique<TextMachine>());
     applier_ = std::make_shared<Applier>(
-        state_, state_machine::Runtime::Make({.replica = kRef}, std::make_unique<TextMachine>()),
-        [] {});
+        state_, std::make_unique<StarvedRuntime>(std::move(runtime), starved_), [] {});
   }
   /// Applies what makes replicas 1 and 2 members; the last index.
   Index Found() {
@@ -63,6 +102,14 @@ class ApplierTest : public testing::Test {
   }
   bool Applies(Index index) {
     return Eventually([&] { return applier_->applied() == index; });
+  }
+  Request<Index> Snapshot() {
+    internal::Completion<Index> completion(services_.callbacks);
+    Request<Index> taken = completion.request();
+    const auto begun = state_->BeginSnapshot(completion, 1000);
+    EXPECT_TRUE(begun.has_value());
+    applier_->TakeSnapshot({}, *begun);
+    return taken;
   }
   /// Whether the Raft is told that this replica was removed.
   bool TellsOfRemoval() {
@@ -91,6 +138,7 @@ class ApplierTest : public testing::Test {
   EventQueue events_{*scheduler_, nullptr, logger_};
   const std::atomic<std::uint64_t> now_tick_ = 0;
   std::atomic<bool> closed_ = false;
+  std::atomic<bool> starved_ = false;
   WorkPool apply_pool_{*scheduler_, "db-apply", 1};
   WorkPool snapshot_pool_{*scheduler_, "db-snapshot", 1};
   const Services services_{.scheduler = *scheduler_,
@@ -120,12 +168,7 @@ TEST_F(ApplierTest, ASnapshotBehindItsOwnRemovalTellsOfIt) {
       {.type = raft::ConfigChangeType::kRemove, .replica = kRef.replica, .address = ""}));
   applier_->Apply({removal});
   EXPECT_TRUE(TellsOfRemoval());
-  internal::Completion<Index> completion(services_.callbacks);
-  Request<Index> taken = completion.request();
-  const auto begun = state_->BeginSnapshot(completion, 1000);
-  ASSERT_TRUE(begun.has_value());
-  applier_->TakeSnapshot({}, *begun);
-  ASSERT_EQ(taken.Get().value(), removal.index);
+  ASSERT_EQ(Snapshot().Get().value(), removal.index);
   const auto newest = stores_.snapshots->Newest(kRef);
   ASSERT_TRUE(newest.has_value() && newest->has_value());
 
@@ -156,6 +199,39 @@ TEST_F(ApplierTest, ALargeBatchLeavesNoMemoryBehind) {
   ASSERT_TRUE(Applies(Index(founded + kCommands)));
   EXPECT_TRUE(Eventually([&] { return base::ResidentBytes() < before + (24u << 20); }))
       << base::ResidentBytes() - before;
+}
+
+TEST_F(ApplierTest, ASnapshotForWhichThereIsNoMemoryFails) {
+  const Index founded = Found();
+  ASSERT_TRUE(Applies(founded));
+  starved_ = true;
+  const Result<Index> failed = Snapshot().Get();
+  ASSERT_FALSE(failed.has_value());
+  EXPECT_EQ(failed.error().code, ErrorCode::kStorage);
+  EXPECT_FALSE(state_->stopped());
+  starved_ = false;
+  EXPECT_EQ(Snapshot().Get().value(), founded);
+}
+
+TEST_F(ApplierTest, AReplicaThatLacksMemoryFailsAlone) {
+  ASSERT_TRUE(Applies(Found()));
+  ASSERT_TRUE(Snapshot().Get().has_value());
+  const auto newest = stores_.snapshots->Newest(kRef);
+  ASSERT_TRUE(newest.has_value() && newest->has_value());
+  const std::vector<std::function<void()>> works = {
+      [&] { Found(); }, [&] { applier_->Load(**newest); }, [&] { applier_->Restore(**newest); }};
+  for (const auto& work : works) {
+    Begin();
+    starved_ = true;
+    work();
+    EXPECT_TRUE(Eventually([&] { return state_->life() == Life::kFailed; }));
+    closed_ = false;
+    applier_->Close([this] { closed_ = true; });
+    EXPECT_TRUE(Eventually([&] { return closed_.load(); }));
+    starved_ = false;
+    Begin();
+    EXPECT_TRUE(Applies(Found()));
+  }
 }
 
 // Others' snapshots, which stand in line behind it, may take long.
