@@ -50,7 +50,7 @@ class StateMachine {
   /// Replaces the whole state by the one that `reader` holds.
   virtual Result<void> RecoverFromSnapshot(SnapshotReader& reader, std::stop_token stop) = 0;
 
-  /// Called once, last. Durability must not depend on it.
+  /// Called once, last; then it is destroyed. Durability must not depend on either.
   virtual void Close() {}
 };
 

@@ -118,7 +118,7 @@ void Host::Close(std::chrono::milliseconds handover) {
     parts_.transport->Stop();
     EndAllReplicas();
     StopTasks();
-    std::map<ShardId, Slot> shards;  // users' destructors run outside the lock
+    std::map<ShardId, Slot> shards;  // what is left of replicas goes outside the lock
     {
       const std::unique_lock lock(mutex_);
       shards.swap(shards_);

@@ -89,7 +89,7 @@ class Host : private transport::TransportHandler {
   /// A shard's place in the table.
   struct Slot {
     ReplicaPtr replica;
-    /// Its state machine is closed; nothing of it runs any more.
+    /// Its state machine is closed and destroyed; nothing of it runs any more.
     bool closed = false;
     /// Remove it from the table once it is closed.
     bool remove = false;

@@ -126,6 +126,7 @@ void GuardedMachine::Close() {
     machine_->Close();
     return {};
   });
+  machine_.reset();
 }
 
 }  // namespace drumbeat::state_machine

@@ -20,7 +20,7 @@ namespace drumbeat::state_machine {
 /// Thread-safety: as StateMachine; the caller excludes what must be excluded.
 class GuardedMachine {
  public:
-  /// `machine` is null on a witness, which then calls nothing here.
+  /// `machine` is null on a witness, as behind Close(): nothing else is called here then.
   explicit GuardedMachine(std::unique_ptr<StateMachine> machine);
 
   explicit operator bool() const { return machine_ != nullptr; }
@@ -35,7 +35,7 @@ class GuardedMachine {
   Result<void> Save(SnapshotWriter& writer, std::stop_token stop) const;
   /// As Save, with the reader's errors.
   Result<void> Recover(SnapshotReader& reader, std::stop_token stop);
-  /// What it throws is dropped: nothing depends on it any more.
+  /// And destroys it. What it throws is dropped: nothing depends on it any more.
   void Close();
 
  private:

@@ -114,7 +114,7 @@ class Runtime {
   virtual Result<void> Recover(const raft::SnapshotRecord& record,
                                std::unique_ptr<SnapshotReader> image, std::stop_token stop) = 0;
 
-  /// Closes the user's state machine, once.
+  /// Closes the user's state machine and destroys it, once.
   virtual void Close() = 0;
 
   virtual Index applied() const = 0;

@@ -30,6 +30,7 @@ struct Hooks {
   std::function<void(std::string_view)> on_update = [](std::string_view) {};
   std::function<void()> on_lookup = [] {};
   std::function<Result<void>()> on_save = [] { return Result<void>(); };
+  std::function<void()> on_destroy = [] {};
   /// Each machine holds it.
   std::shared_ptr<int> alive = std::make_shared<int>();
 };
@@ -37,6 +38,7 @@ struct Hooks {
 class HookedMachine : public TextMachine {
  public:
   explicit HookedMachine(const Hooks& hooks) : hooks_(hooks), alive_(hooks.alive) {}
+  ~HookedMachine() override { hooks_.on_destroy(); }
   Result<ApplyResult> Update(const UpdateEntry& entry) override {
     hooks_.on_update(entry.command);
     return TextMachine::Update(entry);
@@ -118,6 +120,7 @@ class HookedTest : public testing::Test {
 
 using SnapshotRequestTest = HookedTest;
 using LookupTest = HookedTest;
+using StopTest = HookedTest;
 
 TEST_F(SnapshotRequestTest, OneThatFailedIsNotTakenForASnapshot) {
   int saves = 0;
@@ -347,6 +350,18 @@ TEST_F(LookupTest, ReadsBehindASlowOneEndInTime) {
   }
   EXPECT_GE(late, 99);
   EXPECT_EQ(lookups, 1);
+}
+
+// It may hold what the next one of this shard needs.
+TEST_F(StopTest, NothingIsLeftOfAStateMachineThatWasStopped) {
+  std::promise<void> told;
+  hooks_.on_destroy = [stopped = told.get_future().share()] {
+    stopped.wait_for(milliseconds(200));  // which takes a while
+  };
+  Begin();
+  ASSERT_TRUE(host().StopShard(kShard).Get().has_value());
+  EXPECT_EQ(hooks_.alive.use_count(), 1);
+  told.set_value();
 }
 
 /// Starts a replica again as soon as it hears that it has stopped.

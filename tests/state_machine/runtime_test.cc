@@ -304,9 +304,12 @@ TEST(RuntimeTest, ClosesTheStateMachineOnce) {
   TestReplica replica;
   replica.state->on_close = [] { throw std::runtime_error("late"); };
   replica.runtime->Close();
+  EXPECT_EQ(replica.state.use_count(), 1) << "and destroys it";
   replica.runtime->Close();
   EXPECT_EQ(replica.runtime->Lookup(std::any()).error().code, ErrorCode::kTerminated);
   EXPECT_EQ(replica.Apply(Command("x")).error().code, ErrorCode::kTerminated);
+  EXPECT_EQ(SaveSnapshot(*replica.runtime).error().code, ErrorCode::kTerminated);
+  EXPECT_EQ(replica.runtime->Recover({}, nullptr, {}).error().code, ErrorCode::kTerminated);
   replica.runtime.reset();
   EXPECT_EQ(replica.state->closed, 1);
 }
