@@ -414,7 +414,7 @@ std::uint64_t Host::NewClientId() {
 bool Host::MayWarn() {
   const std::uint64_t now = now_tick_.load() + 1;
   std::uint64_t last = last_warning_tick_.load();
-  const auto period = static_cast<std::uint64_t>(kWarningPeriod / config_.tick);
+  const auto period = std::max<std::uint64_t>(1, kWarningPeriod / config_.tick);
   if (last != 0 && now - last < period) return false;
   return last_warning_tick_.compare_exchange_strong(last, now);
 }

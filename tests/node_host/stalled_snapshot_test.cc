@@ -75,40 +75,67 @@ codec::Chunk FirstOfTwo() {
   return chunk;
 }
 
+/// A host with a replica, for which time passes when the test says so.
+class SteppedHostTest : public testing::Test {
+ protected:
+  void Begin(std::chrono::milliseconds tick) {
+    NodeHostConfig config;
+    config.raft_address = "host1:1";
+    config.tick = tick;
+    config.deployment_id = 1;
+    storage::Stores stores = disk_.Open();
+    stores.snapshots = std::make_unique<WatchedStore>(std::move(stores.snapshots), deleter_);
+    auto host =
+        Host::Start(config, {.scheduler = std::make_unique<SteppedScheduler>(tick_),
+                             .folder = nullptr,
+                             .stores = std::move(stores),
+                             .transport = std::make_unique<Switchboard::Line>(board_, "host1:1"),
+                             .logger = logging::Logger(log_, LogLevel::kInfo, "test"),
+                             .id = "host1"});
+    ASSERT_TRUE(host.has_value());
+    host_ = std::move(*host);
+    ReplicaConfig replica;
+    replica.shard_id = ShardId(1);
+    replica.replica_id = ReplicaId(1);
+    replica.election_ticks = 10;
+    replica.heartbeat_ticks = 1;
+    const auto started = host_->StartReplica(
+        {.initial_members = {{ReplicaId(1), "host1:1"}, {ReplicaId(2), "host2:1"}}},
+        [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);
+    ASSERT_TRUE(started.has_value()) << started.error().message;
+    ASSERT_TRUE(Eventually([&] { return board_.Deliver("host1:1", FirstOfTwo()); }));
+  }
+
+  Deleter deleter_;
+  std::function<void()> tick_;
+  Switchboard board_;
+  StallingDisk disk_;
+  const std::shared_ptr<QuietSink> log_ = std::make_shared<QuietSink>();
+  std::unique_ptr<Host> host_;
+};
+
+using StalledSnapshotTest = SteppedHostTest;
+using WarningTest = SteppedHostTest;
+
 // A large file may take long to delete.
-TEST(StalledSnapshotTest, ItsFilesAreNotDeletedByWhoeverTicks) {
-  Deleter deleter;
-  std::function<void()> tick;
-  Switchboard board;
-  StallingDisk disk;
-  NodeHostConfig config;
-  config.raft_address = "host1:1";
-  config.tick = std::chrono::minutes(15);
-  config.deployment_id = 1;
-  storage::Stores stores = disk.Open();
-  stores.snapshots = std::make_unique<WatchedStore>(std::move(stores.snapshots), deleter);
-  auto host = Host::Start(
-      config, {.scheduler = std::make_unique<SteppedScheduler>(tick),
-               .folder = nullptr,
-               .stores = std::move(stores),
-               .transport = std::make_unique<Switchboard::Line>(board, "host1:1"),
-               .logger = logging::Logger(std::make_shared<QuietSink>(), LogLevel::kInfo, "test"),
-               .id = "host1"});
-  ASSERT_TRUE(host.has_value());
-  ReplicaConfig replica;
-  replica.shard_id = ShardId(1);
-  replica.replica_id = ReplicaId(1);
-  replica.election_ticks = 10;
-  replica.heartbeat_ticks = 1;
-  const auto started = (*host)->StartReplica(
-      {.initial_members = {{ReplicaId(1), "host1:1"}, {ReplicaId(2), "host2:1"}}},
-      [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);
-  ASSERT_TRUE(started.has_value()) << started.error().message;
-  ASSERT_TRUE(Eventually([&] { return board.Deliver("host1:1", FirstOfTwo()); }));
-  EXPECT_EQ(deleter.load(), std::thread::id());
-  for (int i = 0; i < 2; ++i) tick();
-  EXPECT_TRUE(Eventually([&] { return deleter.load() != std::thread::id(); }));
-  EXPECT_NE(deleter.load(), std::this_thread::get_id());
+TEST_F(StalledSnapshotTest, ItsFilesAreNotDeletedByWhoeverTicks) {
+  Begin(std::chrono::minutes(15));
+  EXPECT_EQ(deleter_.load(), std::thread::id());
+  for (int i = 0; i < 2; ++i) tick_();
+  EXPECT_TRUE(Eventually([&] { return deleter_.load() != std::thread::id(); }));
+  EXPECT_NE(deleter_.load(), std::this_thread::get_id());
+}
+
+// Whoever sends what is refused must not fill the disk with lines.
+TEST_F(WarningTest, ThereIsOneInATickHoweverLongThatIs) {
+  Begin(std::chrono::minutes(1));
+  codec::Chunk foreign = FirstOfTwo();
+  foreign.deployment_id = 9;
+  for (int ticks = 1; ticks <= 3; ++ticks) {
+    for (int i = 0; i < 100; ++i) EXPECT_FALSE(board_.Deliver("host1:1", foreign));
+    EXPECT_EQ(log_->Count("refused a snapshot chunk"), ticks);
+    tick_();
+  }
 }
 
 }  // namespace
