@@ -57,6 +57,7 @@ bool Host::AcceptsChunk(Replica& replica, const codec::Chunk& chunk) const {
   if (state.installing()) return false;  // it is asked for again
   // What its Raft would ignore must not become durable: a restart would begin from it.
   if (state.leader().leader == state.ref.replica) return false;
+  if (!chunk.from || chunk.from == state.ref.replica) return false;
   // From a member, or from the leader that it follows while it knows no members.
   if (!state.addresses.IsMember(chunk.from) && state.leader().leader != chunk.from) return false;
   if (!chunk.witness || state.config.role == ReplicaRole::kWitness) return true;

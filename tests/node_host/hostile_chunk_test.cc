@@ -50,6 +50,7 @@ TEST_F(HostileChunkTest, WhatTheReplicaWouldNotTakeIsRefused) {
 
   EXPECT_FALSE(Deliver(Snapshot(follower, leader))) << "who leads needs none";
   EXPECT_FALSE(Deliver(Snapshot(9, follower))) << "a stranger's";
+  EXPECT_FALSE(Deliver(Snapshot(follower, follower))) << "in its own name";
   codec::Chunk elsewhere = Snapshot(leader, follower);
   elsewhere.shard = ShardId(2);
   EXPECT_FALSE(Deliver(elsewhere)) << "of a shard that is not here";
@@ -68,6 +69,19 @@ TEST_F(HostileChunkTest, WhatTheReplicaWouldNotTakeIsRefused) {
     EXPECT_EQ(info->snapshot_index, Index(0)) << id;
   }
   EXPECT_TRUE(Propose(follower, "b").has_value());
+}
+
+TEST_F(HostileChunkTest, NobodysIsRefusedAlsoWhereNobodyLeads) {
+  const std::uint64_t leader = LeaderSeenBy(1);
+  const std::uint64_t follower = leader % 3 + 1;
+  for (std::uint64_t id = 1; id <= 3; ++id) {
+    if (id != follower) hosts_[id]->Close({});
+  }
+  ASSERT_TRUE(Eventually([&] {
+    const auto info = hosts_[follower]->GetLeader(kShard);
+    return info && !info->leader;
+  }));
+  EXPECT_FALSE(Deliver(Snapshot(0, follower)));
 }
 
 // The control: the same in the right hands is taken.
