@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "drumbeat/error.h"
+
 // What an operator can do about damage, as the end of a message.
 namespace drumbeat::storage {
 
@@ -21,6 +23,16 @@ inline std::string Advised(std::string_view text, std::string_view advice) {
     if (text.ends_with(inner)) text.remove_suffix(inner.size());
   }
   return std::string(text).append(advice);
+}
+
+/// What to do about an error of one replica's: only what is known to be bad is given up. What the
+/// system refused is there when it is tried again.
+constexpr std::string_view ReplicaAdvice(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kDamaged: return kReplicaAdvice;
+    case ErrorCode::kNewerFormat: return kNewerAdvice;
+    default: return {};
+  }
 }
 
 }  // namespace drumbeat::storage

@@ -64,7 +64,7 @@ Result<bool> UnpackEntries(const base::Bytes& value, const Record& record, Index
     if (index < from) continue;
     const auto offset = static_cast<std::size_t>(bytes.data() - value.data());
     Result<raft::Entry> entry = codec::DecodeEntry(value.Slice(offset, length));
-    if (!entry) return std::unexpected(entry.error());
+    if (!entry) return Fail(ErrorCode::kDamaged, std::string(entry.error().text()));
     if (entry->index != index) return Fail(ErrorCode::kDamaged, "an entry has a wrong index");
     size += raft::EntrySize(*entry);
     if (size > max_bytes && !out.empty()) return false;

@@ -16,6 +16,11 @@ ImageReader::ImageReader(std::shared_ptr<StoreCore> core, Source source)
       core_(std::move(core)),
       cursor_(core_->kv->Scan(Space::kImages, ChunkKeys(source_.image).range())) {}
 
+std::unexpected<Error> ImageReader::Unreadable(const Error& error) const {
+  if (error.code == ErrorCode::kDamaged) return Damaged(error.text());
+  return Fail(error.code, source_.name + " cannot be read: " + std::string(error.text()));
+}
+
 std::unexpected<Error> ImageReader::Damaged(std::string_view what) const {
   const std::string text = source_.name + " is damaged: " + Advised(what, {});
   return Fail(ErrorCode::kDamaged, Advised(text, kReplicaAdvice));
@@ -35,7 +40,7 @@ Result<std::size_t> ImageReader::Read(std::span<char> buffer) {
 
 Result<void> ImageReader::NextChunk() {
   if (next_chunk_ > 0 && cursor_->Valid()) cursor_->Next();
-  if (Result<void> status = cursor_->status(); !status) return Damaged(status.error().text());
+  if (Result<void> status = cursor_->status(); !status) return Unreadable(status.error());
   if (!cursor_->Valid()) return Damaged("its end is missing");
   if (ParseChunkKey(cursor_->key()) != next_chunk_) return Damaged("a part is missing");
   const Result<std::string_view> body = OpenValue(cursor_->key(), cursor_->value());

@@ -32,6 +32,7 @@ class ImageReader : public SnapshotReader {
  private:
   /// Moves on to the next chunk.
   Result<void> NextChunk();
+  std::unexpected<Error> Unreadable(const Error& error) const;
   std::unexpected<Error> Damaged(std::string_view what) const;
 
   const Source source_;

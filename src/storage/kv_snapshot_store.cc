@@ -47,10 +47,11 @@ Result<bool> KvSnapshotStore::IsRemoved(const ReplicaRef& replica) {
   return mark->has_value();
 }
 
-void KvSnapshotStore::Damaged(const ReplicaRef& replica, const Error& error) {
-  core_->damaged.Add(replica, Error{.code = error.code,
-                                    .message = Name(replica) + " cannot be used: its record: " +
-                                               Advised(error.text(), kReplicaAdvice)});
+// Only what is bad is damaged: all else ends the opening, which may be tried again.
+Result<void> KvSnapshotStore::Unusable(const ReplicaRef& replica, const Error& error) {
+  if (error.code != ErrorCode::kDamaged) return std::unexpected(error);
+  core_->damaged.Add(replica, error);
+  return {};
 }
 
 // Normally there is one of each replica; a crash or a failed drop leaves older ones behind. Each
@@ -71,12 +72,12 @@ Result<void> KvSnapshotStore::FindImages() {
         value ? DecodeImageRecord(key, (*value)->view()) : std::unexpected(value.error());
     if (image) {
       images.push_back({.number = name->number, .image = std::move(*image)});
-    } else if (image.error().code == ErrorCode::kNewerFormat) {
-      return Fail(ErrorCode::kNewerFormat, Name(name->replica) + " cannot be used: its record: " +
-                                               Advised(image.error().text(), kNewerAdvice));
-    } else {
-      Damaged(name->replica, image.error());
+      continue;
     }
+    Error error = std::move(image.error());
+    error.message = Name(name->replica) + " cannot be used: its record: " +
+                    Advised(error.text(), ReplicaAdvice(error.code));
+    if (Result<void> noted = Unusable(name->replica, error); !noted) return noted;
   }
   for (auto& [replica, images] : all) {
     if (Result<void> found = Found(replica, std::move(images)); !found) return found;
@@ -86,8 +87,8 @@ Result<void> KvSnapshotStore::FindImages() {
 
 Result<void> KvSnapshotStore::Found(const ReplicaRef& replica, std::vector<Held> images) {
   const Result<bool> removed = IsRemoved(replica);
-  if (!removed) core_->damaged.Add(replica, removed.error());
-  if (removed && *removed) {
+  if (!removed) return Unusable(replica, removed.error());
+  if (*removed) {
     // Damaged or not: it will never be needed.
     core_->damaged.Forget(replica);
     return DropAll(replica);

@@ -80,11 +80,9 @@ Result<std::optional<base::Bytes>> ReadState(Kv& kv, StateKind kind, const Repli
 }
 
 Error LogUnusable(const Kv& kv, const ReplicaRef& replica, const Error& error) {
-  const bool newer = error.code == ErrorCode::kNewerFormat;
   return Error{.code = error.code,
                .message = "the log of " + logging::Name(replica) + " in " + kv.name() +
-                          " cannot be used: " +
-                          Advised(error.text(), newer ? kNewerAdvice : kReplicaAdvice)};
+                          " cannot be used: " + Advised(error.text(), ReplicaAdvice(error.code))};
 }
 
 std::string LostState(const std::string& where, const ReplicaRef& replica, std::string_view what) {
@@ -97,8 +95,9 @@ Result<void> CheckLogs(StoreCore& core) {
     const Result<std::string> missing = WhatIsMissing(*core.kv, replica, line);
     if (!missing) {
       const Error error = LogUnusable(*core.kv, replica, missing.error());
-      // Who wrote one record wrote all that followed.
-      if (error.code == ErrorCode::kNewerFormat) return std::unexpected(error);
+      // Who wrote one newer record wrote all that followed, and what the system refused to read may
+      // be well.
+      if (error.code != ErrorCode::kDamaged) return std::unexpected(error);
       core.damaged.Add(replica, error);
     } else if (!missing->empty()) {
       return Fail(ErrorCode::kDamaged, LostState(core.kv->name(), replica, *missing));

@@ -45,14 +45,15 @@ struct StoreCore {
 /// A whole record of `replica` in Space::kState; nothing when it is not there. An error names it.
 Result<std::optional<base::Bytes>> ReadState(Kv& kv, StateKind kind, const ReplicaRef& replica);
 
-/// `error` with whose log it keeps from use, where, and what to do.
+/// `error` with whose log it keeps from use, where, and what to do about what is stored.
 Error LogUnusable(const Kv& kv, const ReplicaRef& replica, const Error& error);
 /// The text of kDamaged when `what` of `replica` was acknowledged and is not there.
 std::string LostState(const std::string& where, const ReplicaRef& replica, std::string_view what);
 
-/// Whether the database holds the logs that its witness has seen acknowledged. A record that cannot
-/// be read makes its replica one of core.damaged. One that is gone, or older than it was, does not
-/// go alone: with it went what all replicas wrote after it, and the host is refused (kDamaged).
+/// Whether the database holds the logs that its witness has seen acknowledged. A record that is bad
+/// makes its replica one of core.damaged. One that is gone, or older than it was, does not go
+/// alone: with it went what all replicas wrote after it, and the host is refused (kDamaged). So it
+/// is when the system refuses a read (kStorage): another try may go well.
 Result<void> CheckLogs(StoreCore& core);
 
 }  // namespace drumbeat::storage

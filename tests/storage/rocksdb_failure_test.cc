@@ -29,11 +29,21 @@ class RocksDbFailureTest : public testing::Test {
  protected:
   fs::path directory() const { return folder_.path() / "stores"; }
 
+  Result<Stores> TryOpenFaulty() {
+    return OpenRocksDbStoresOn({.directory = directory(), .memory_bytes = 4u << 20}, NoLogger(),
+                               env_.get());
+  }
   Stores OpenFaulty() {
-    auto stores = OpenRocksDbStoresOn({.directory = directory(), .memory_bytes = 4u << 20},
-                                      NoLogger(), env_.get());
+    auto stores = TryOpenFaulty();
     EXPECT_TRUE(stores.has_value()) << stores.error().message;
     return std::move(*stores);
+  }
+  static void Populate(Stores& stores, const ReplicaRef& replica) {
+    ASSERT_TRUE(stores.log->SaveBootstrap(replica, {.addresses = {}, .join = true}).has_value());
+    ASSERT_TRUE(SaveEntries(*stores.log, replica, MakeEntries(1, 31, 1)).has_value());
+    const auto sink = stores.snapshots->Create(replica).value();
+    ASSERT_TRUE(sink->Append("image").has_value());
+    ASSERT_TRUE(sink->Commit(MakeRecord(20, 1)).has_value());
   }
   static void ExpectWriteFailed(const Result<void>& result) {
     ASSERT_FALSE(result.has_value());
@@ -125,6 +135,48 @@ TEST_F(RocksDbFailureTest, DamageThatStopsWritesIsCalledByItsName) {
   EXPECT_NE(text.find("the database in " + directory().string()), std::string::npos) << text;
   EXPECT_NE(text.find(" is damaged: "), std::string::npos) << text;
   EXPECT_NE(text.find("; restore the data folder"), std::string::npos) << text;
+}
+
+// What the system lacks for a read, such as descriptors, says nothing of what is stored: only what
+// is known to be bad is left as it is for good.
+TEST_F(RocksDbFailureTest, AReadThatTheSystemRefusedIsTriedAgain) {
+  const auto is_lack = [](const Error& error) {
+    EXPECT_EQ(error.code, ErrorCode::kStorage) << error.message;
+    EXPECT_TRUE(error.message.contains("Too many open files")) << error.message;
+    EXPECT_FALSE(error.message.contains("remove this")) << error.message;
+  };
+  {
+    Stores stores = OpenFaulty();
+    for (std::uint64_t shard = 1; shard <= 2; ++shard) Populate(stores, Replica(shard, 1));
+    ASSERT_TRUE(stores.log->Remove(Replica(99, 1)).has_value());
+  }
+  Stores stores = OpenFaulty();
+  const std::string whole = Describe(stores).value();
+  stores = {};
+  plan_->named = ".sst";
+  int refused = 0;
+  for (int skip = 0;; ++skip) {
+    SCOPED_TRACE(skip);
+    plan_->skip = skip;
+    plan_->fault = Fault::kRead;
+    auto opened = TryOpenFaulty();
+    if (!opened) {
+      ++refused;
+      is_lack(opened.error());
+      plan_->fault = Fault::kNone;
+      opened = TryOpenFaulty();
+      ASSERT_TRUE(opened.has_value()) << opened.error().message;
+    }
+    // If it has not struck the opening, it strikes whoever reads first.
+    const auto described = Describe(*opened);
+    if (!described) is_lack(described.error());
+    const bool struck = plan_->fault.exchange(Fault::kNone) == Fault::kNone;
+    const auto again = Describe(*opened);
+    ASSERT_TRUE(again.has_value()) << again.error().message;
+    EXPECT_EQ(*again, whole);
+    if (!struck) break;
+  }
+  EXPECT_GT(refused, 5);
 }
 
 TEST_F(RocksDbFailureTest, AnImageThatCannotBeWrittenHarmsNothingElse) {
