@@ -385,9 +385,6 @@ Result<std::optional<codec::Bootstrap>> KvLogStore::LoadBootstrap(const ReplicaR
 // What cannot be read is known to the witness: damage to one replica is no matter of the others.
 Result<std::vector<ReplicaRef>> KvLogStore::List() {
   std::set<ReplicaRef> replicas;
-  for (const auto& [replica, line] : core_->witness->lines()) {
-    if (line.bootstrapped) replicas.insert(replica);
-  }
   const KeyPair keys = StateKeys(StateKind::kBootstrap);
   const std::unique_ptr<KvCursor> cursor = core_->kv->Scan(Space::kState, keys.range());
   for (; cursor->Valid(); cursor->Next()) {
@@ -398,13 +395,19 @@ Result<std::vector<ReplicaRef>> KvLogStore::List() {
   if (!status && status.error().code != ErrorCode::kDamaged) {
     return std::unexpected(status.error());
   }
+  for (const auto& [replica, line] : core_->witness->lines()) {
+    if (!line.bootstrapped || replicas.contains(replica)) continue;
+    // A removal that was cut short is in the database first.
+    const auto mark = ReadState(*core_->kv, StateKind::kRemoved, replica);
+    if (!mark && mark.error().code != ErrorCode::kDamaged) return std::unexpected(mark.error());
+    if (!mark || !*mark) replicas.insert(replica);
+  }
   return std::vector<ReplicaRef>(replicas.begin(), replicas.end());
 }
 
 Result<void> KvLogStore::Remove(const ReplicaRef& replica) {
   if (Result<void> open = core_->fence.Check(); !open) return open;
-  const Witness::Note nothing{
-      .replica = replica, .log = Witness::Note::Log{}, .bootstrapped = false};
+  const Witness::Note nothing{.replica = replica, .log = Witness::Note::Log{}};
   const Result<void> lowered = core_->fence.Pass(core_->witness->Lower({&nothing, 1}));
   if (!lowered) return lowered;
 
@@ -424,7 +427,8 @@ Result<void> KvLogStore::Remove(const ReplicaRef& replica) {
     logs_.erase(replica);
   }
   core_->damaged.Forget(replica);
-  const Witness::Note note{.replica = replica, .removed = true};
+  // Not before: where the record is bad, only the witness tells that there is something to remove.
+  const Witness::Note note{.replica = replica, .bootstrapped = false, .removed = true};
   const Result<void> raised = core_->fence.Pass(core_->witness->Raise({&note, 1}));
   if (!raised) return raised;
   return core_->fence.Pass(core_->kv->Drop(Space::kEntries, EntryKeys(replica).range()));

@@ -121,6 +121,33 @@ TEST_F(KvLogStoreTest, ABadStateRecordIsDamage) {
   ExpectDamaged("its log state");
 }
 
+// The witness goes on saying that it was started here until it hears of the removal.
+TEST_F(KvLogStoreTest, ARemovedReplicaIsNotListedWhereverItsRemovalIsCutShort) {
+  for (int cut_at = 0; cut_at < 3; ++cut_at) {
+    SCOPED_TRACE(cut_at);
+    int before = -1;
+    const auto disk =
+        std::make_shared<MemoryDisk>(MemoryDisk::Crashes::kSimulated, [&](MemoryDisk::Operation) {
+          return before >= 0 && before-- == 0 ? MemoryDisk::Fault::kPowerCutBefore
+                                              : MemoryDisk::Fault::kNone;
+        });
+    const auto open = [&] { return OpenMemoryStores(disk, &std::chrono::steady_clock::now); };
+    {
+      const Stores stores = open().value();
+      ASSERT_TRUE(stores.log->SaveBootstrap(kReplica, {.addresses = {}, .join = true}).has_value());
+      ASSERT_TRUE(SaveEntries(*stores.log, kReplica, MakeEntries(1, 5, 1)).has_value());
+      before = cut_at;
+      EXPECT_FALSE(stores.log->Remove(kReplica).has_value());
+    }
+    disk->Crash();
+    const auto stores = open();
+    ASSERT_TRUE(stores.has_value()) << stores.error().message;
+    const bool removed = stores->log->WasRemoved(kReplica).value();
+    EXPECT_EQ(removed, cut_at == 2) << "the witness, the database, the witness";
+    EXPECT_EQ(stores->log->List().value().size(), removed ? 0u : 1u);
+  }
+}
+
 TEST_F(KvLogStoreTest, ASmallCutIsPutOff) {
   const Stores stores = Open();
   ASSERT_TRUE(stores.log->CutThrough(kReplica, Index(40)).has_value());

@@ -179,6 +179,39 @@ TEST_F(RocksDbFailureTest, AReadThatTheSystemRefusedIsTriedAgain) {
   EXPECT_GT(refused, 5);
 }
 
+// With the record of its first start unreadable, only the witness tells that it is there.
+TEST_F(RocksDbFailureTest, ARemovalThatFailedCanBeRepeated) {
+  const ReplicaRef replica = Replica(1, 1);
+  const std::string address = "somewhere:63001";
+  {
+    Stores stores = OpenFaulty();
+    ASSERT_TRUE(stores.log->SaveBootstrap(replica, {.addresses = {{ReplicaId(1), address}}}));
+    ASSERT_TRUE(SaveEntries(*stores.log, replica, MakeEntries(1, 5, 1)).has_value());
+  }
+  (void)OpenFaulty();
+  int spoiled = 0;
+  for (const fs::path& file : FilesBelow(directory())) {
+    std::string bytes = ReadFile(directory() / file);
+    const auto at = bytes.find(address);
+    if (!IsTable(file) || at == std::string::npos) continue;
+    bytes[at] = static_cast<char>(bytes[at] ^ 1);
+    WriteFile(directory() / file, bytes);
+    ++spoiled;
+  }
+  ASSERT_EQ(spoiled, 1);
+  {
+    Stores stores = OpenFaulty();
+    EXPECT_EQ(stores.log->LoadBootstrap(replica).error().code, ErrorCode::kDamaged);
+    plan_->fault = Fault::kAppendNoSpace;
+    ExpectWriteFailed(stores.log->Remove(replica));
+  }
+  Stores stores = OpenFaulty();
+  EXPECT_EQ(stores.log->List().value(), std::vector<ReplicaRef>({replica}));
+  EXPECT_TRUE(stores.log->Remove(replica).has_value());
+  EXPECT_TRUE(stores.log->WasRemoved(replica).value());
+  EXPECT_TRUE(stores.log->List().value().empty());
+}
+
 TEST_F(RocksDbFailureTest, AnImageThatCannotBeWrittenHarmsNothingElse) {
   plan_->named = ".sst";
   Stores stores = OpenFaulty();
