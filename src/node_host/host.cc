@@ -349,7 +349,7 @@ Result<void> Host::RemoveData(const ReplicaRef& replica) {
   }
   const auto start_lock = LockData(replica.shard);
   if (!start_lock) return std::unexpected(start_lock.error());
-  const Result<std::vector<ReplicaRef>> known = parts_.stores.log->List();
+  const Result<std::vector<ReplicaRef>> known = parts_.stores.log->List(replica.shard);
   if (!known) return std::unexpected(known.error());
   if (std::ranges::find(*known, replica) == known->end()) {
     return drumbeat::Fail(ErrorCode::kNotFound,

@@ -119,10 +119,10 @@ Result<void> ReplicaStarter::CheckFolder(const ReplicaRef& replica) {
   if (*removed) {
     return Fail(ErrorCode::kReplicaRemoved, "the data of " + Words(replica) + " was removed here");
   }
-  Result<std::vector<ReplicaRef>> known = log_store_.List();
+  Result<std::vector<ReplicaRef>> known = log_store_.List(replica.shard);
   if (!known) return std::unexpected(known.error());
   for (const ReplicaRef& other : *known) {
-    if (other.shard == replica.shard && other.replica != replica.replica) {
+    if (other.replica != replica.replica) {
       return Mismatch("this folder holds " + Words(other) + ", not replica " +
                       std::to_string(replica.replica.value()));
     }

@@ -34,6 +34,10 @@ Key StateKey(StateKind kind, const ReplicaRef& replica) {
 
 KeyPair StateKeys(StateKind kind) { return All(Key().Byte(static_cast<char>(kind))); }
 
+KeyPair StateKeys(StateKind kind, ShardId shard) {
+  return All(Key().Byte(static_cast<char>(kind)).Number(shard.value()));
+}
+
 std::optional<ReplicaRef> ParseStateKey(std::string_view key) {
   base::ByteReader reader(key);
   reader.Take(1);

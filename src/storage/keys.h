@@ -40,13 +40,14 @@ class Key {
 enum class StateKind : char { kBootstrap = 'b', kLog = 'l', kRemoved = 'r' };
 
 Key StateKey(StateKind kind, const ReplicaRef& replica);
-/// All keys of `kind`.
 struct KeyPair {
   Key begin;
   Key end;
   KeyRange range() const { return {begin, end}; }
 };
+/// All keys of `kind`; those of one shard.
 KeyPair StateKeys(StateKind kind);
+KeyPair StateKeys(StateKind kind, ShardId shard);
 std::optional<ReplicaRef> ParseStateKey(std::string_view key);
 
 Key EntryKey(const ReplicaRef& replica, Index first);

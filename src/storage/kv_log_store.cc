@@ -382,11 +382,19 @@ Result<std::optional<codec::Bootstrap>> KvLogStore::LoadBootstrap(const ReplicaR
   return std::move(*record);
 }
 
-// What cannot be read is known to the witness: damage to one replica is no matter of the others.
 Result<std::vector<ReplicaRef>> KvLogStore::List() {
+  return ListOf(StateKeys(StateKind::kBootstrap), core_->witness->lines());
+}
+
+Result<std::vector<ReplicaRef>> KvLogStore::List(ShardId shard) {
+  return ListOf(StateKeys(StateKind::kBootstrap, shard), core_->witness->LinesOf(shard));
+}
+
+// What cannot be read is known to the witness: damage to one replica is no matter of the others.
+Result<std::vector<ReplicaRef>> KvLogStore::ListOf(const KeyPair& bootstraps,
+                                                   const Witness::Lines& lines) {
   std::set<ReplicaRef> replicas;
-  const KeyPair keys = StateKeys(StateKind::kBootstrap);
-  const std::unique_ptr<KvCursor> cursor = core_->kv->Scan(Space::kState, keys.range());
+  const std::unique_ptr<KvCursor> cursor = core_->kv->Scan(Space::kState, bootstraps.range());
   for (; cursor->Valid(); cursor->Next()) {
     const std::optional<ReplicaRef> replica = ParseStateKey(cursor->key());
     if (replica) replicas.insert(*replica);
@@ -395,7 +403,7 @@ Result<std::vector<ReplicaRef>> KvLogStore::List() {
   if (!status && status.error().code != ErrorCode::kDamaged) {
     return std::unexpected(status.error());
   }
-  for (const auto& [replica, line] : core_->witness->lines()) {
+  for (const auto& [replica, line] : lines) {
     if (!line.bootstrapped || replicas.contains(replica)) continue;
     // A removal that was cut short is in the database first.
     const auto mark = ReadState(*core_->kv, StateKind::kRemoved, replica);

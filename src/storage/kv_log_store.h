@@ -31,6 +31,7 @@ class KvLogStore : public LogStore {
   Result<void> SaveBootstrap(const ReplicaRef& replica, const codec::Bootstrap& record) override;
   Result<std::optional<codec::Bootstrap>> LoadBootstrap(const ReplicaRef& replica) override;
   Result<std::vector<ReplicaRef>> List() override;
+  Result<std::vector<ReplicaRef>> List(ShardId shard) override;
   Result<void> Remove(const ReplicaRef& replica) override;
   Result<bool> WasRemoved(const ReplicaRef& replica) override;
 
@@ -86,6 +87,7 @@ class KvLogStore : public LogStore {
   Result<void> RaiseWitness(Scratch& scratch);
   static void Adopt(Scratch& scratch);
 
+  Result<std::vector<ReplicaRef>> ListOf(const KeyPair& bootstraps, const Witness::Lines& lines);
   Result<Term> TermOfLast(const ReplicaRef& replica, const RecordMap::Place& place);
   Error Damaged(const ReplicaRef& replica, std::string_view what) const;
 

@@ -70,6 +70,8 @@ class LogStore {
 
   /// All replicas with a bootstrap record, be it damaged.
   virtual Result<std::vector<ReplicaRef>> List() = 0;
+  /// Those of `shard`; costs the same however many others there are.
+  virtual Result<std::vector<ReplicaRef>> List(ShardId shard) = 0;
 
   /// Deletes everything of `replica` and leaves a mark that it was removed for ever. Syncs.
   virtual Result<void> Remove(const ReplicaRef& replica) = 0;

@@ -88,6 +88,13 @@ Witness::Lines Witness::lines() const {
   return lines_;
 }
 
+Witness::Lines Witness::LinesOf(ShardId shard) const {
+  const base::MutexLock lock(mutex_);
+  const auto first = lines_.lower_bound({shard, ReplicaId(0)});
+  return {first, std::find_if(first, lines_.end(),
+                              [&](const auto& line) { return line.first.shard != shard; })};
+}
+
 WitnessLine Witness::Line(const ReplicaRef& replica) const {
   const base::MutexLock lock(mutex_);
   const auto found = lines_.find(replica);

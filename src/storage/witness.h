@@ -54,6 +54,7 @@ class Witness {
   ~Witness();
 
   Lines lines() const;
+  Lines LinesOf(ShardId shard) const;
   /// What is known of `replica`; all zero when nothing is.
   WitnessLine Line(const ReplicaRef& replica) const;
 

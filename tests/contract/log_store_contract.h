@@ -245,6 +245,8 @@ TEST_P(LogStoreContract, BootstrapRecordsAreKeptAndListed) {
   EXPECT_EQ(log().LoadBootstrap(Replica(1, 1)).value(), first);
   EXPECT_EQ(log().LoadBootstrap(Replica(300, 7)).value(), second);
   EXPECT_EQ(log().List().value(), std::vector<ReplicaRef>({Replica(1, 1), Replica(300, 7)}));
+  EXPECT_EQ(log().List(ShardId(300)).value(), std::vector<ReplicaRef>({Replica(300, 7)}));
+  EXPECT_TRUE(log().List(ShardId(299)).value().empty());
 }
 
 TEST_P(LogStoreContract, RemovingAReplicaLeavesAMarkAndNothingElse) {
@@ -260,6 +262,7 @@ TEST_P(LogStoreContract, RemovingAReplicaLeavesAMarkAndNothingElse) {
     EXPECT_TRUE(log().WasRemoved(gone).value());
     EXPECT_EQ(log().LoadBootstrap(gone).value(), std::nullopt);
     EXPECT_EQ(log().List().value(), std::vector<ReplicaRef>({Replica(1, 2)}));
+    EXPECT_EQ(log().List(ShardId(1)).value(), std::vector<ReplicaRef>({Replica(1, 2)}));
     const Result<StoredLog> stored = log().Load(gone);
     ASSERT_TRUE(stored.has_value());
     EXPECT_EQ(stored->last, Index(0));

@@ -54,6 +54,7 @@ class WatchedLog : public storage::LogStore {
     return store_->LoadBootstrap(replica);
   }
   Result<std::vector<ReplicaRef>> List() override { return store_->List(); }
+  Result<std::vector<ReplicaRef>> List(ShardId shard) override { return store_->List(shard); }
   Result<void> Remove(const ReplicaRef& replica) override { return store_->Remove(replica); }
   Result<bool> WasRemoved(const ReplicaRef& replica) override {
     return store_->WasRemoved(replica);

@@ -166,6 +166,7 @@ class DamagedReplicasTest : public testing::TestWithParam<PlaceKind> {
     ExpectNamed(stores.snapshots->Create(kReplica), what);
     EXPECT_EQ(log.List().value(), std::vector<ReplicaRef>({kReplica, kOther}))
         << "its place is taken";
+    EXPECT_EQ(log.List(kReplica.shard).value(), std::vector<ReplicaRef>({kReplica}));
   }
   static void ExpectOtherServes(const Stores& stores, std::uint64_t round) {
     LogStore& log = *stores.log;

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_host/replica_start.h"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "storage/stores.h"
+
+namespace drumbeat::node_host {
+namespace {
+
+using storage::KeyRange;
+using storage::Kv;
+using storage::KvBatch;
+using storage::KvBulk;
+using storage::KvCursor;
+using storage::Space;
+
+class CountingCursor : public KvCursor {
+ public:
+  CountingCursor(std::unique_ptr<KvCursor> cursor, int& steps)
+      : cursor_(std::move(cursor)), steps_(steps) {}
+
+  bool Valid() const override { return cursor_->Valid(); }
+  void Next() override {
+    ++steps_;
+    cursor_->Next();
+  }
+  std::string_view key() const override { return cursor_->key(); }
+  std::string_view value() const override { return cursor_->value(); }
+  Result<void> status() const override { return cursor_->status(); }
+
+ private:
+  const std::unique_ptr<KvCursor> cursor_;
+  int& steps_;
+};
+
+/// Hands everything on and counts what is read.
+class CountingKv : public Kv {
+ public:
+  CountingKv(std::unique_ptr<Kv> kv, int& steps) : kv_(std::move(kv)), steps_(steps) {}
+
+  std::unique_ptr<KvBatch> NewBatch() override { return kv_->NewBatch(); }
+  Result<void> Write(KvBatch& batch) override { return kv_->Write(batch); }
+  Result<std::optional<base::Bytes>> Get(Space space, std::string_view key) override {
+    ++steps_;
+    return kv_->Get(space, key);
+  }
+  std::unique_ptr<KvCursor> Scan(Space space, const KeyRange& range) override {
+    ++steps_;
+    return std::make_unique<CountingCursor>(kv_->Scan(space, range), steps_);
+  }
+  Result<std::optional<std::string>> LastKey(Space space, const KeyRange& range) override {
+    ++steps_;
+    return kv_->LastKey(space, range);
+  }
+  Result<std::unique_ptr<KvBulk>> NewBulk() override { return kv_->NewBulk(); }
+  std::vector<std::string> RunKeys(const KeyRange& range) override { return kv_->RunKeys(range); }
+  Result<void> Drop(Space space, const KeyRange& range) override { return kv_->Drop(space, range); }
+  const std::string& name() const override { return kv_->name(); }
+
+ private:
+  const std::unique_ptr<Kv> kv_;
+  int& steps_;
+};
+
+/// What a start reads where `replicas` were started before.
+int StepsOfAStart(std::uint64_t replicas) {
+  const auto disk = std::make_shared<storage::MemoryDisk>(storage::MemoryDisk::Crashes::kNever);
+  int steps = 0;
+  const storage::Stores stores =
+      storage::MakeStores(std::make_unique<CountingKv>(storage::OpenMemoryKv(disk), steps),
+                          storage::OpenMemorySlot(disk), &std::chrono::steady_clock::now)
+          .value();
+  for (std::uint64_t shard = 1; shard <= replicas; ++shard) {
+    const ReplicaRef replica{ShardId(shard), ReplicaId(1)};
+    EXPECT_TRUE(stores.log->SaveBootstrap(replica, {.addresses = {}, .join = true}).has_value());
+  }
+  ReplicaConfig config;
+  config.shard_id = ShardId(5);
+  config.replica_id = ReplicaId(1);
+  ReplicaStarter starter(*stores.log, *stores.snapshots, "localhost:63001");
+  steps = 0;
+  const auto checked = starter.Check({.join = true}, config);
+  EXPECT_TRUE(checked.has_value()) << checked.error().text();
+  return steps;
+}
+
+// those of other shards cost a start nothing.
+TEST(ReplicaStarterTest, AStartReadsAsMuchHoweverManyReplicasThereAre) {
+  const int steps = StepsOfAStart(10);
+  EXPECT_GT(steps, 0);
+  EXPECT_EQ(StepsOfAStart(1000), steps);
+}
+
+}  // namespace
+}  // namespace drumbeat::node_host
