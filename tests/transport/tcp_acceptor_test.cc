@@ -182,6 +182,9 @@ TEST(TcpAcceptorTest, WhoSpeaksForAnotherDeploymentIsAStranger) {
 }
 
 TEST(TcpAcceptorTest, AnIdleConnectionCostsLittleMemory) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers need memory of their own";
+#endif
   constexpr std::size_t kConnections = 400;
   ASSERT_TRUE(AllowDescriptors(4096));
   TcpOptions options;

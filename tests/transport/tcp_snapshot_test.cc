@@ -5,6 +5,7 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <string>
 #include <vector>
@@ -259,8 +260,12 @@ TEST(TcpSnapshotLimitsTest, SeveralStreamsShareTheRate) {
   options.snapshot_send_bytes_per_second = 1'000'000;
   TestHost sender(options);
   TestHost receiver;
+  std::mutex mutex;
   std::vector<std::chrono::steady_clock::time_point> arrivals;
-  receiver.handler.before_chunk = [&] { arrivals.push_back(std::chrono::steady_clock::now()); };
+  receiver.handler.before_chunk = [&] {
+    const std::lock_guard lock(mutex);
+    arrivals.push_back(std::chrono::steady_clock::now());
+  };
   ASSERT_TRUE(sender.Start());
   ASSERT_TRUE(receiver.Start());
   const auto start = std::chrono::steady_clock::now();
@@ -269,6 +274,7 @@ TEST(TcpSnapshotLimitsTest, SeveralStreamsShareTheRate) {
     streams.emplace_back(sender, receiver.address(), std::make_unique<TestChunks>(2, 100'000));
   }
   for (Stream& stream : streams) EXPECT_TRUE(stream.Wait());
+  const std::lock_guard lock(mutex);
   ASSERT_EQ(arrivals.size(), 8u);
   for (std::size_t i = 0; i < arrivals.size(); ++i) {
     EXPECT_GE(arrivals[i] - start, i * milliseconds(99)) << i;
