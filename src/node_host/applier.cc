@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <exception>
 #include <new>
 #include <string>
 #include <type_traits>
@@ -121,22 +120,14 @@ bool Applier::Run() {
     work = std::move(queue_.front());
     queue_.pop_front();
   }
-  Guarded([&] { std::visit([this](auto& task) { Do(task); }, work); });
+  // What leaves a pool's thread ends the process.
+  state_.Guarded([&] { std::visit([this](auto& task) { Do(task); }, work); });
   const base::MutexLock lock(mutex_);
   WorkEnds();
   scheduled_ = !queue_.empty();
   if (!scheduled_) in_snapshot_pool_ = false;
   // At once: in this pool's line it might wait for long.
   return scheduled_ && !MovesOver();
-}
-
-// What leaves a pool's thread ends the process.
-void Applier::Guarded(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const std::exception& problem) {
-    state_.End(Life::kFailed, {ErrorCode::kReplicaFailed, problem.what()});
-  }
 }
 
 bool Applier::MovesOver() {
@@ -149,7 +140,7 @@ bool Applier::MovesOver() {
 bool Applier::TakeTurn(const SnapshotTask& task) {
   if (!IsWanted(task)) return true;
   if (!TakeOver()) return false;
-  Guarded([&] { Snapshot(task); });
+  state_.Guarded([&] { Snapshot(task); });
   const base::MutexLock lock(mutex_);
   WorkEnds();
   return true;

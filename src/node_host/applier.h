@@ -90,8 +90,6 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
   bool IsWanted(const SnapshotTask& task) const;
   bool SnapshotIsDue() const;
 
-  /// Does it; an exception fails the replica.
-  void Guarded(const std::function<void()>& work);
   void Do(LoadTask& task);
   void Do(ApplyTask& task);
   void Do(RestoreTask& task);

@@ -2,7 +2,6 @@
 #include "node_host/replica_raft.h"
 
 #include <algorithm>
-#include <exception>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -61,12 +60,10 @@ ReplicaRaft::ReplicaRaft(ReplicaState& state, std::shared_ptr<Applier> applier,
 ReplicaRaft::~ReplicaRaft() = default;
 
 void ReplicaRaft::Guarded(const std::function<void()>& step) {
-  try {
+  state_.Guarded([&] {
     const base::ReplicaScope scope(state_.ref.shard, state_.ref.replica);
     step();
-  } catch (const std::exception& problem) {
-    state_.End(Life::kFailed, {ErrorCode::kReplicaFailed, problem.what()});
-  }
+  });
 }
 
 void ReplicaRaft::Start() {

@@ -57,7 +57,7 @@ class ReplicaRaft {
   void Finish();
 
  private:
-  /// Runs `step`; what it throws ends the replica.
+  /// Runs `step`; a broken invariant, or whatever else it throws, ends the replica.
   void Guarded(const std::function<void()>& step);
 
   void Start();

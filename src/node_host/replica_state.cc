@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node_host/replica_state.h"
 
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -71,6 +72,14 @@ bool ReplicaState::End(Life how, const Error& why) {
     services.events.Post([ref = ref](EventListener& listener) { listener.ReplicaRemoved(ref); });
   }
   return true;
+}
+
+void ReplicaState::Guarded(const std::function<void()>& step) {
+  try {
+    step();
+  } catch (const std::exception& problem) {
+    End(Life::kFailed, {ErrorCode::kReplicaFailed, problem.what()});
+  }
 }
 
 std::optional<Error> ReplicaState::Refusal() const {

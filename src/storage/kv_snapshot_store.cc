@@ -47,13 +47,6 @@ Result<bool> KvSnapshotStore::IsRemoved(const ReplicaRef& replica) {
   return mark->has_value();
 }
 
-// Only what is bad is damaged: all else ends the opening, which may be tried again.
-Result<void> KvSnapshotStore::Unusable(const ReplicaRef& replica, const Error& error) {
-  if (error.code != ErrorCode::kDamaged) return std::unexpected(error);
-  core_->damaged.Add(replica, error);
-  return {};
-}
-
 // Normally there is one of each replica; a crash or a failed drop leaves older ones behind. Each
 // record is read by its name, so that a bad one hides no other.
 Result<void> KvSnapshotStore::FindImages() {
@@ -77,7 +70,7 @@ Result<void> KvSnapshotStore::FindImages() {
     Error error = std::move(image.error());
     error.message = Name(name->replica) + " cannot be used: its record: " +
                     Advised(error.text(), ReplicaAdvice(error.code));
-    if (Result<void> noted = Unusable(name->replica, error); !noted) return noted;
+    if (Result<void> noted = NoteUnusable(*core_, name->replica, error); !noted) return noted;
   }
   for (auto& [replica, images] : all) {
     if (Result<void> found = Found(replica, std::move(images)); !found) return found;
@@ -87,7 +80,7 @@ Result<void> KvSnapshotStore::FindImages() {
 
 Result<void> KvSnapshotStore::Found(const ReplicaRef& replica, std::vector<Held> images) {
   const Result<bool> removed = IsRemoved(replica);
-  if (!removed) return Unusable(replica, removed.error());
+  if (!removed) return NoteUnusable(*core_, replica, removed.error());
   if (*removed) {
     // Damaged or not: it will never be needed.
     core_->damaged.Forget(replica);

@@ -48,7 +48,6 @@ class KvSnapshotStore : public SnapshotStore {
   Result<void> Found(const ReplicaRef& replica, std::vector<Held> images);
   Result<void> CheckWitness();
   Result<bool> IsRemoved(const ReplicaRef& replica);
-  Result<void> Unusable(const ReplicaRef& replica, const Error& error);
   Result<void> Drop(const ImageName& image);
   Result<void> DropAll(const ReplicaRef& replica);
   std::string Name(const ReplicaRef& replica) const;

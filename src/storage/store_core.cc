@@ -85,6 +85,14 @@ Error LogUnusable(const Kv& kv, const ReplicaRef& replica, const Error& error) {
                           " cannot be used: " + Advised(error.text(), ReplicaAdvice(error.code))};
 }
 
+// Who wrote one newer record wrote all that followed, and what the system refused to read may be
+// well.
+Result<void> NoteUnusable(StoreCore& core, const ReplicaRef& replica, const Error& error) {
+  if (error.code != ErrorCode::kDamaged) return std::unexpected(error);
+  core.damaged.Add(replica, error);
+  return {};
+}
+
 std::string LostState(const std::string& where, const ReplicaRef& replica, std::string_view what) {
   return "the log store in " + where + " lost acknowledged state: " + std::string(what) + " of " +
          logging::Name(replica) + " is not there" + std::string(kHostAdvice);
@@ -95,10 +103,7 @@ Result<void> CheckLogs(StoreCore& core) {
     const Result<std::string> missing = WhatIsMissing(*core.kv, replica, line);
     if (!missing) {
       const Error error = LogUnusable(*core.kv, replica, missing.error());
-      // Who wrote one newer record wrote all that followed, and what the system refused to read may
-      // be well.
-      if (error.code != ErrorCode::kDamaged) return std::unexpected(error);
-      core.damaged.Add(replica, error);
+      if (Result<void> noted = NoteUnusable(core, replica, error); !noted) return noted;
     } else if (!missing->empty()) {
       return Fail(ErrorCode::kDamaged, LostState(core.kv->name(), replica, *missing));
     }

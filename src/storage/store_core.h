@@ -47,6 +47,9 @@ Result<std::optional<base::Bytes>> ReadState(Kv& kv, StateKind kind, const Repli
 
 /// `error` with whose log it keeps from use, where, and what to do about what is stored.
 Error LogUnusable(const Kv& kv, const ReplicaRef& replica, const Error& error);
+/// Makes `replica` a damaged one when that is what `error` says. All else is returned: it ends the
+/// opening, which may be tried again.
+Result<void> NoteUnusable(StoreCore& core, const ReplicaRef& replica, const Error& error);
 /// The text of kDamaged when `what` of `replica` was acknowledged and is not there.
 std::string LostState(const std::string& where, const ReplicaRef& replica, std::string_view what);
 

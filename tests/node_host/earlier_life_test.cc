@@ -32,17 +32,9 @@ class EarlierLifeTest : public testing::Test {
       const std::lock_guard lock(mutex_);
       heard_.push_back(message);
     });
-    NodeHostConfig config;
-    config.raft_address = "host1:1";
-    config.tick = std::chrono::hours(1);
-    config.deployment_id = 1;
-    auto host = Host::Start(
-        config, {.scheduler = MakeThreadScheduler(),
-                 .folder = nullptr,
-                 .stores = disk_.Open(),
-                 .transport = std::make_unique<Switchboard::Line>(board_, "host1:1"),
-                 .logger = logging::Logger(std::make_shared<QuietSink>(), LogLevel::kInfo, "test"),
-                 .id = "host1"});
+    auto host =
+        StartOneHost(board_, std::chrono::hours(1), MakeThreadScheduler(), disk_.Open(),
+                     logging::Logger(std::make_shared<QuietSink>(), LogLevel::kInfo, "test"));
     ASSERT_TRUE(host.has_value()) << host.error().message;
     host_ = std::move(*host);
     BeginLife();
@@ -50,12 +42,7 @@ class EarlierLifeTest : public testing::Test {
   void TearDown() override { host_->Close(milliseconds(0)); }
 
   void BeginLife() {
-    ReplicaConfig replica;
-    replica.shard_id = kShard;
-    replica.replica_id = ReplicaId(1);
-    const auto started = host_->StartReplica(
-        {.initial_members = {{ReplicaId(1), "host1:1"}, {ReplicaId(2), "host2:1"}}},
-        [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);
+    const Result<void> started = StartFirstOfTwo(*host_);
     ASSERT_TRUE(started.has_value()) << started.error().message;
     ASSERT_TRUE(Eventually([&] {
       Say(raft::Heartbeat{});

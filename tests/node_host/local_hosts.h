@@ -75,6 +75,34 @@ class Switchboard {
   std::map<std::string, transport::TransportHandler*> handlers_;
 };
 
+/// A host at host1:1, reached through `board`.
+inline Result<std::unique_ptr<Host>> StartOneHost(Switchboard& board,
+                                                  std::chrono::milliseconds tick,
+                                                  std::unique_ptr<Scheduler> scheduler,
+                                                  storage::Stores stores,
+                                                  const logging::Logger& logger) {
+  NodeHostConfig config;
+  config.raft_address = "host1:1";
+  config.tick = tick;
+  config.deployment_id = 1;
+  return Host::Start(config, {.scheduler = std::move(scheduler),
+                              .folder = nullptr,
+                              .stores = std::move(stores),
+                              .transport = std::make_unique<Switchboard::Line>(board, "host1:1"),
+                              .logger = logger,
+                              .id = "host1"});
+}
+
+/// Starts replica 1 of two of shard 1 there; the other one, at host2:1, is the test.
+inline Result<void> StartFirstOfTwo(Host& host) {
+  ReplicaConfig replica;
+  replica.shard_id = ShardId(1);
+  replica.replica_id = ReplicaId(1);
+  return host.StartReplica(
+      {.initial_members = {{ReplicaId(1), "host1:1"}, {ReplicaId(2), "host2:1"}}},
+      [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);
+}
+
 /// A disk on which every write waits while it stands still, and that breaks when told.
 class StallingDisk {
  public:

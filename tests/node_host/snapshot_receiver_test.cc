@@ -34,14 +34,14 @@ SnapshotReceiver::Situation LedBy(std::uint64_t leader) {
 
 /// The image of a snapshot in `count` chunks.
 std::vector<codec::Chunk> Chunks(const std::string& image, std::uint64_t count,
-                                 Index index = Index(100)) {
+                                 Index index = Index(100), ReplicaId from = ReplicaId(1)) {
   std::vector<codec::Chunk> chunks(count);
   const std::size_t step = image.size() / count + 1;
   for (std::uint64_t id = 0; id < count; ++id) {
     codec::Chunk& chunk = chunks[id];
     chunk.shard = kReplica.shard;
     chunk.to = kReplica.replica;
-    chunk.from = ReplicaId(1);
+    chunk.from = from;
     chunk.chunk_id = id;
     chunk.chunk_count = count;
     chunk.index = index;
@@ -233,8 +233,7 @@ TEST_F(SnapshotReceiverTest, BrokenStreamsOfAReplicaKeepOnePlace) {
 TEST_F(SnapshotReceiverTest, ALateChunkOfAnOlderStreamEndsNothing) {
   std::vector<codec::Chunk> late = Chunks(Image(), 3, Index(99));
   ASSERT_TRUE(receiver_.Add(late[0], {}).has_value());
-  std::vector<codec::Chunk> chunks = Chunks(Image(), 3);
-  for (codec::Chunk& chunk : chunks) chunk.from = ReplicaId(3);
+  std::vector<codec::Chunk> chunks = Chunks(Image(), 3, Index(100), ReplicaId(3));
   ASSERT_TRUE(receiver_.Add(chunks[0], LedBy(3)).has_value());
   EXPECT_FALSE(receiver_.Add(late[1], LedBy(3)).has_value());
   late[2].index = Index(100);
@@ -249,8 +248,7 @@ TEST_F(SnapshotReceiverTest, ALateChunkOfAnOlderStreamEndsNothing) {
 TEST_F(SnapshotReceiverTest, OnlyTheLeaderReplacesWhatAnotherMemberSends) {
   std::vector<codec::Chunk> chunks = Chunks(Image(), 2);
   ASSERT_TRUE(receiver_.Add(chunks[0], {}).has_value());
-  std::vector<codec::Chunk> others = Chunks(Image(), 2);
-  for (codec::Chunk& chunk : others) chunk.from = ReplicaId(3);
+  std::vector<codec::Chunk> others = Chunks(Image(), 2, Index(100), ReplicaId(3));
   EXPECT_EQ(receiver_.Add(others[0], {}).error().code, ErrorCode::kBusy);
   EXPECT_EQ(receiver_.Add(others[0], LedBy(1)).error().code, ErrorCode::kBusy);
   EXPECT_TRUE(receiver_.Add(others[0], LedBy(3)).has_value());

@@ -26,29 +26,15 @@ class SnapshotRestartTest : public testing::Test {
  protected:
   /// Replica 1 of two, on what `folder` holds.
   void Begin(const fs::path& folder) {
-    NodeHostConfig config;
-    config.raft_address = "host1:1";
-    config.tick = std::chrono::hours(1);
-    config.deployment_id = 1;
     const logging::Logger logger(std::make_shared<QuietSink>(), LogLevel::kInfo, "test");
     auto stores =
         storage::OpenRocksDbStores({.directory = folder, .memory_bytes = 4u << 20}, logger);
     ASSERT_TRUE(stores.has_value()) << stores.error().message;
-    auto host =
-        Host::Start(config, {.scheduler = MakeThreadScheduler(),
-                             .folder = nullptr,
-                             .stores = std::move(*stores),
-                             .transport = std::make_unique<Switchboard::Line>(board_, "host1:1"),
-                             .logger = logger,
-                             .id = "host1"});
+    auto host = StartOneHost(board_, std::chrono::hours(1), MakeThreadScheduler(),
+                             std::move(*stores), logger);
     ASSERT_TRUE(host.has_value()) << host.error().message;
     host_ = std::move(*host);
-    ReplicaConfig replica;
-    replica.shard_id = kShard;
-    replica.replica_id = ReplicaId(1);
-    const auto started = host_->StartReplica(
-        {.initial_members = {{ReplicaId(1), "host1:1"}, {ReplicaId(2), "host2:1"}}},
-        [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);
+    const Result<void> started = StartFirstOfTwo(*host_);
     ASSERT_TRUE(started.has_value()) << started.error().message;
     ASSERT_TRUE(Eventually([&] { return Info().ready; }));
   }

@@ -79,29 +79,13 @@ codec::Chunk FirstOfTwo() {
 class SteppedHostTest : public testing::Test {
  protected:
   void Begin(std::chrono::milliseconds tick) {
-    NodeHostConfig config;
-    config.raft_address = "host1:1";
-    config.tick = tick;
-    config.deployment_id = 1;
     storage::Stores stores = disk_.Open();
     stores.snapshots = std::make_unique<WatchedStore>(std::move(stores.snapshots), deleter_);
-    auto host =
-        Host::Start(config, {.scheduler = std::make_unique<SteppedScheduler>(tick_),
-                             .folder = nullptr,
-                             .stores = std::move(stores),
-                             .transport = std::make_unique<Switchboard::Line>(board_, "host1:1"),
-                             .logger = logging::Logger(log_, LogLevel::kInfo, "test"),
-                             .id = "host1"});
+    auto host = StartOneHost(board_, tick, std::make_unique<SteppedScheduler>(tick_),
+                             std::move(stores), logging::Logger(log_, LogLevel::kInfo, "test"));
     ASSERT_TRUE(host.has_value());
     host_ = std::move(*host);
-    ReplicaConfig replica;
-    replica.shard_id = ShardId(1);
-    replica.replica_id = ReplicaId(1);
-    replica.election_ticks = 10;
-    replica.heartbeat_ticks = 1;
-    const auto started = host_->StartReplica(
-        {.initial_members = {{ReplicaId(1), "host1:1"}, {ReplicaId(2), "host2:1"}}},
-        [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);
+    const Result<void> started = StartFirstOfTwo(*host_);
     ASSERT_TRUE(started.has_value()) << started.error().message;
     ASSERT_TRUE(Eventually([&] { return board_.Deliver("host1:1", FirstOfTwo()); }));
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "simulation/happenings.h"
 
+#include <string_view>
+
 namespace drumbeat::simulation {
 namespace {
 
@@ -32,8 +34,6 @@ constexpr std::array<std::string_view, kHappenings> kNames = {
 };
 
 }  // namespace
-
-std::string_view NameOf(Happening happening) { return kNames[static_cast<std::size_t>(happening)]; }
 
 void Happenings::Add(const Happenings& others) {
   for (std::size_t i = 0; i < kHappenings; ++i) counts_[i] += others.counts_[i];

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 namespace drumbeat::simulation {
 
@@ -39,7 +38,6 @@ enum class Happening : std::uint8_t {
   kCount_,
 };
 constexpr std::size_t kHappenings = static_cast<std::size_t>(Happening::kCount_);
-std::string_view NameOf(Happening happening);
 
 /// How often each happened.
 class Happenings {

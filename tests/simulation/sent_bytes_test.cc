@@ -36,8 +36,7 @@ class SentBytesTest : public testing::TestWithParam<std::uint64_t> {
       hosts_.back()->TakePart(shard_, SimHost::Part::kFounder, ReplicaRole::kVoter);
     }
     network_.observer = [this](const raft::Envelope& message) {
-      shard_.log_oracle().Sent(message);
-      At(message.from.value()).TellProgress(shard_);
+      At(message.from.value()).TellLogOracle(shard_, message);
     };
     for (std::uint64_t id = 1; id <= 3; ++id) At(id).Start();
   }

@@ -297,7 +297,8 @@ bool SimHost::broken() const {
   });
 }
 
-void SimHost::TellProgress(SimShard& shard) const {
+void SimHost::TellLogOracle(SimShard& shard, const raft::Envelope& message) const {
+  shard.log_oracle().Sent(message);
   if (host_ == nullptr) return;
   const Result<ReplicaInfo> info = host_->GetReplicaInfo(shard.id());
   if (info) shard.log_oracle().Committed(id(), info->committed, info->membership);

@@ -41,8 +41,8 @@ class SimHost {
   bool running() const { return host_ != nullptr; }
   /// It failed by itself, as a failing disk makes it, and needs a restart.
   bool broken() const;
-  /// Tells the oracle of `shard` how far its replica has come.
-  void TellProgress(SimShard& shard) const;
+  /// Its replica of `shard` says `message`: tells the oracle of the logs that, and how far it is.
+  void TellLogOracle(SimShard& shard, const raft::Envelope& message) const;
   /// Whether a request to the shard makes sense here.
   bool Serves(ShardId shard) const;
   /// Its replica found its data damaged and is out for good.

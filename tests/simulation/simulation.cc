@@ -42,8 +42,7 @@ Simulation::Simulation(std::uint64_t seed)
     for (const auto& shard : shards_) {
       if (shard->id() != message.shard) continue;
       shard->oracle().Sent(message);
-      shard->log_oracle().Sent(message);
-      hosts_[message.from.value() - 1]->TellProgress(*shard);
+      hosts_[message.from.value() - 1]->TellLogOracle(*shard, message);
     }
   };
   network_.busy = [this](const std::string& address) {
