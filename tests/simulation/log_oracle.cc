@@ -54,16 +54,30 @@ void LogOracle::CheckMatching(ReplicaId replica, const raft::Entry& entry, Term 
   }
 }
 
-// What is committed stays, and so does what the leader of the term was told to be there.
+// What a replica knows to be committed stays, and so does what the leader of its term was told to
+// be there.
 void LogOracle::CheckReplaced(ReplicaId replica, const Disk& disk,
-                              std::span<const raft::Entry> entries) {
+                              std::span<const raft::Entry> entries, Index known_committed) {
+  const Index promised = disk.acknowledged_in == disk.term ? disk.acknowledged : Index{0};
   const Index from = entries.front().index;
-  for (Index i = from; i <= disk.last() && i.value() <= committed_.size(); ++i) {
-    const Term committed = committed_[i.value() - 1];
-    if (!committed || disk.TermAt(i) != committed) continue;
+  for (Index i = from; i <= std::min(disk.last(), std::max(known_committed, promised)); ++i) {
     const std::uint64_t at = i - from;
-    if (at >= entries.size() || entries[at].term != committed) {
-      return Broken(replica, "replaces entry " + Text(i) + ", which is committed");
+    if (at < entries.size() && entries[at].term == disk.TermAt(i)) continue;
+    if (i <= known_committed) {
+      return Broken(replica, "replaces entry " + Text(i) + ", which it knows to be committed");
+    }
+    return Broken(replica, "dropped what it had acknowledged: entry " + Text(i));
+  }
+}
+
+// Who was away while others committed an entry may take that of an older leader for it; a quorum
+// has what is committed all the same.
+void LogOracle::CheckKept(ReplicaId replica, Index from) {
+  const Index end{std::min<std::uint64_t>(disks_[replica].last().value(), committed_.size())};
+  for (Index i = from; i <= end; ++i) {
+    const Term committed = committed_[i.value() - 1];
+    if (committed && disks_[replica].TermAt(i) != committed && !OnQuorum(i, committed)) {
+      return Broken(replica, "replaces entry " + Text(i) + ", which was committed by its copy");
     }
   }
 }
@@ -79,6 +93,7 @@ void LogOracle::Put(Disk& disk, std::span<const raft::Entry> entries) {
 void LogOracle::Saved(const storage::ReplicaUpdate& update) {
   const ReplicaId replica = update.replica.replica;
   Disk& disk = disks_[replica];
+  const Index known_committed = disk.commit;
   if (update.hard_state) {
     const raft::HardState& state = *update.hard_state;
     if (state.term < disk.term) Broken(replica, "stores an older term than before");
@@ -101,13 +116,14 @@ void LogOracle::Saved(const storage::ReplicaUpdate& update) {
     if (from > disk.last() + 1 || from < disk.first) {
       return Broken(replica, "stores entries that do not join its log");
     }
-    CheckReplaced(replica, disk, update.entries);
+    CheckReplaced(replica, disk, update.entries, std::max(known_committed, disk.seen_committed));
     Term previous = disk.TermAt(from - 1);
     for (const raft::Entry& entry : update.entries) {
       CheckMatching(replica, entry, previous);
       previous = entry.term;
     }
     Put(disk, update.entries);
+    CheckKept(replica, from);
   }
   if (disk.acknowledged_in == disk.term && disk.last() < disk.acknowledged) {
     Broken(replica, "dropped what it had acknowledged");
@@ -253,7 +269,7 @@ void LogOracle::Sent(const raft::Envelope& message) {
   }
 }
 
-bool LogOracle::OnQuorum(const Membership& members, Index index, Term term) const {
+bool LogOracle::OnQuorumOf(const Membership& members, Index index, Term term) const {
   std::size_t voting = 0;
   std::size_t durable = 0;
   for (const MemberMap* kind : {&members.voters, &members.witnesses}) {
@@ -266,14 +282,19 @@ bool LogOracle::OnQuorum(const Membership& members, Index index, Term term) cons
   return voting > 0 && durable >= raft::QuorumSize(voting);
 }
 
-std::optional<Term> LogOracle::TermOnQuorum(Index index) const {
+bool LogOracle::OnQuorum(Index index, Term term) const {
   // The newest change may have been applied just after the commit.
   auto members = memberships_.rbegin();
   for (int i = 0; i < 2 && members != memberships_.rend(); ++i, ++members) {
-    for (const auto& [replica, disk] : disks_) {
-      const Term term = disk.TermAt(index);
-      if (term && OnQuorum(members->second, index, term)) return term;
-    }
+    if (OnQuorumOf(members->second, index, term)) return true;
+  }
+  return false;
+}
+
+std::optional<Term> LogOracle::TermOnQuorum(Index index) const {
+  for (const auto& [replica, disk] : disks_) {
+    const Term term = disk.TermAt(index);
+    if (term && OnQuorum(index, term)) return term;
   }
   return std::nullopt;
 }

@@ -92,10 +92,13 @@ class LogOracle {
   void Broken(ReplicaId replica, const std::string& what);
   void Elected(ReplicaId replica, Term term);
   void CheckMatching(ReplicaId replica, const raft::Entry& entry, Term previous);
-  void CheckReplaced(ReplicaId replica, const Disk& disk, std::span<const raft::Entry> entries);
+  void CheckReplaced(ReplicaId replica, const Disk& disk, std::span<const raft::Entry> entries,
+                     Index known_committed);
+  void CheckKept(ReplicaId replica, Index from);
   void CheckChanges(ReplicaId replica, const Disk& disk);
   void Put(Disk& disk, std::span<const raft::Entry> entries);
-  bool OnQuorum(const Membership& members, Index index, Term term) const;
+  bool OnQuorumOf(const Membership& members, Index index, Term term) const;
+  bool OnQuorum(Index index, Term term) const;
   /// The term of the entry at `index` that a quorum has, if one does.
   std::optional<Term> TermOnQuorum(Index index) const;
   void Commit(ReplicaId replica, Index index);

@@ -198,7 +198,45 @@ TEST_F(LogOracleTest, ACommittedEntryThatIsReplaced) {
   for (const std::uint64_t id : {1, 2}) Save(id, {Make(4, 1, "a")});
   Commit(1, 4);
   Save(2, {Make(4, 2, "b")});
-  ExpectBroken("replaces entry 4, which is committed");
+  ExpectBroken("replaces entry 4, which was committed by its copy");
+}
+
+TEST_F(LogOracleTest, ACommittedEntryThatIsReplacedWhereThatIsKnown) {
+  for (const std::uint64_t id : {1, 2, 3}) Save(id, {Make(4, 1, "a")});
+  Commit(1, 4);
+  Commit(3, 4);
+  Save(3, {Make(4, 2, "b")});
+  ExpectBroken("replaces entry 4, which it knows to be committed");
+}
+
+TEST_F(LogOracleTest, ADurableCommitIsKnownAfterAStart) {
+  StoreImage(3, 3, 1);
+  for (const std::uint64_t id : {1, 2, 3}) Save(id, {Make(4, 1, "a")});
+  Commit(1, 4);
+  Load(3, {.term = Term{1}, .vote = {}, .commit = Index{4}}, {Make(4, 1, "a")});
+  Save(3, {Make(4, 2, "b")}, raft::HardState{.term = Term{2}, .vote = {}, .commit = Index{4}});
+  ExpectBroken("replaces entry 4, which it knows to be committed");
+}
+
+TEST_F(LogOracleTest, WhatWasAcknowledgedAndIsReplaced) {
+  for (const std::uint64_t id : {1, 2, 3}) Save(id, {Make(4, 1, "a")});
+  Save(3, {.term = Term{3}, .vote = {}, .commit = Index{3}});
+  Send(3, 1, 3, Accepted(4));
+  Save(3, {Make(4, 2, "b")});
+  ExpectBroken("dropped what it had acknowledged: entry 4");
+}
+
+// Replica 3 was away while 1 and 2 committed the entry in term 3. Then comes what the leader of
+// term 2 had sent.
+TEST_F(LogOracleTest, WhoWasAwayMayReplaceWhatOthersCommitted) {
+  for (const std::uint64_t id : {1, 2, 3}) Save(id, {Make(4, 1, "a")});
+  for (const std::uint64_t id : {1, 2}) Save(id, {Make(5, 3, "")});
+  Commit(1, 5);
+  Save(3, {Make(4, 2, "b")}, raft::HardState{.term = Term{2}, .vote = {}, .commit = Index{3}});
+  Save(3, {Make(4, 1, "a"), Make(5, 3, "")},
+       raft::HardState{.term = Term{3}, .vote = {}, .commit = Index{5}});
+  world_.After(microseconds(1), [] {});
+  ExpectFine();
 }
 
 TEST_F(LogOracleTest, ALeaderWithoutACommittedEntry) {
