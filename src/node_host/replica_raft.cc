@@ -6,7 +6,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "base/check.h"
 #include "node_host/replica_start.h"
 #include "node_host/snapshot_chunks.h"
 
@@ -59,13 +58,6 @@ ReplicaRaft::ReplicaRaft(ReplicaState& state, std::shared_ptr<Applier> applier,
 
 ReplicaRaft::~ReplicaRaft() = default;
 
-void ReplicaRaft::Guarded(const std::function<void()>& step) {
-  state_.Guarded([&] {
-    const base::ReplicaScope scope(state_.ref.shard, state_.ref.replica);
-    step();
-  });
-}
-
 void ReplicaRaft::Start() {
   raft::StoredState stored;
   stored.hard_state = start_.log.hard_state;
@@ -114,7 +106,7 @@ bool ReplicaRaft::TakeInputs() {
   // Before the inbox: the changes that it covers are in there by now.
   const Index applied = applier_->applied();
   state_.inbox.Take(inputs_);
-  Guarded([&] {
+  state_.Guarded([&] {
     for (const ReplicaEvent& event : inputs_.events) Handle(event);
     if (raft_ == nullptr) return;
     if (inputs_.ticks > 0) Tick(inputs_.ticks);
@@ -208,7 +200,7 @@ void ReplicaRaft::CutFailed(const Error& error) {
 
 bool ReplicaRaft::TakeOutput() {
   bool any = false;
-  Guarded([&] {
+  state_.Guarded([&] {
     if (raft_ == nullptr) return;
     any = raft_->HasOutput() || write_unwritten_ || removed_itself_;
     if (any) output_ = raft_->TakeOutput();
@@ -255,7 +247,7 @@ void ReplicaRaft::AddUpdate(std::vector<storage::ReplicaUpdate>& updates) {
 }
 
 void ReplicaRaft::Finish() {
-  Guarded([&] {
+  state_.Guarded([&] {
     if (output_.received_snapshot) log_.Restarted(*output_.received_snapshot);
     log_.Saved(output_.entries);
     const bool any = !output_.entries.empty();

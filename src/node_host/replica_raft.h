@@ -57,9 +57,6 @@ class ReplicaRaft {
   void Finish();
 
  private:
-  /// Runs `step`; a broken invariant, or whatever else it throws, ends the replica.
-  void Guarded(const std::function<void()>& step);
-
   void Start();
   /// Lets the other members that are known hear that this replica is back, each once.
   void Greet();

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "base/check.h"
+
 namespace drumbeat::node_host {
 namespace {
 
@@ -75,6 +77,7 @@ bool ReplicaState::End(Life how, const Error& why) {
 }
 
 void ReplicaState::Guarded(const std::function<void()>& step) {
+  const base::ReplicaScope scope(ref.shard, ref.replica);
   try {
     step();
   } catch (const std::exception& problem) {

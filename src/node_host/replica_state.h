@@ -58,7 +58,7 @@ class ReplicaState : public std::enable_shared_from_this<ReplicaState> {
   /// Ends the replica's life, once: pending requests complete with kTerminated, calls fail with
   /// an error that fits, listener and log are told. False when it had ended before.
   bool End(Life how, const Error& why);
-  /// Runs `step`; what it throws ends the replica.
+  /// Runs `step`; a broken invariant, or whatever else it throws, ends the replica.
   void Guarded(const std::function<void()>& step);
   /// Why a call cannot be served now, if so.
   std::optional<Error> Refusal() const;

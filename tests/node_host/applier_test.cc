@@ -18,6 +18,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/check.h"
 #include "base/resident_memory.h"
 #include "codec/records.h"
 #include "local_hosts.h"
@@ -37,23 +38,25 @@ class Held : public Runnable {
   std::promise<void> go_on;
 };
 
-/// Has no memory for anything while it is starved.
-class StarvedRuntime : public state_machine::Runtime {
+enum class Trouble : std::uint8_t { kNone, kNoMemory, kBrokenInvariant };
+
+/// Can do nothing while it is in trouble.
+class TroubledRuntime : public state_machine::Runtime {
  public:
-  StarvedRuntime(std::unique_ptr<Runtime> runtime, const std::atomic<bool>& starved)
-      : runtime_(std::move(runtime)), starved_(starved) {}
+  TroubledRuntime(std::unique_ptr<Runtime> runtime, const std::atomic<Trouble>& trouble)
+      : runtime_(std::move(runtime)), trouble_(trouble) {}
   Result<void> Apply(std::span<const raft::Entry> entries,
                      std::vector<state_machine::AppliedEntry>& out) override {
-    return Fed().Apply(entries, out);
+    return Healthy().Apply(entries, out);
   }
-  Result<std::any> Lookup(const std::any& query) const override { return Fed().Lookup(query); }
+  Result<std::any> Lookup(const std::any& query) const override { return Healthy().Lookup(query); }
   Result<Saved> Save(codec::ImageSink& sink, Compression compression, std::uint64_t now_unix_ns,
                      std::stop_token stop) const override {
-    return Fed().Save(sink, compression, now_unix_ns, std::move(stop));
+    return Healthy().Save(sink, compression, now_unix_ns, std::move(stop));
   }
   Result<void> Recover(const raft::SnapshotRecord& record, std::unique_ptr<SnapshotReader> image,
                        std::stop_token stop) override {
-    return Fed().Recover(record, std::move(image), std::move(stop));
+    return Healthy().Recover(record, std::move(image), std::move(stop));
   }
   void Close() override { runtime_->Close(); }
   Index applied() const override { return runtime_->applied(); }
@@ -62,13 +65,15 @@ class StarvedRuntime : public state_machine::Runtime {
   codec::StoredSessions sessions() const override { return runtime_->sessions(); }
 
  private:
-  Runtime& Fed() const {
-    if (starved_) throw std::bad_alloc();
+  Runtime& Healthy() const {
+    const Trouble trouble = trouble_;
+    if (trouble == Trouble::kNoMemory) throw std::bad_alloc();
+    DRUMBEAT_CHECK(trouble == Trouble::kNone, "the test breaks it");
     return *runtime_;
   }
 
   const std::unique_ptr<Runtime> runtime_;
-  const std::atomic<bool>& starved_;
+  const std::atomic<Trouble>& trouble_;
 };
 
 /// A replica's applier without the replica, and pools of one worker each.
@@ -90,7 +95,7 @@ class ApplierTest : public testing::Test {
     state_ = std::make_shared<ReplicaState>(services_, config, 1, 1u << 20);
     auto runtime = state_machine::Runtime::Make({.replica = kRef}, std::make_unique<TextMachine>());
     applier_ = std::make_shared<Applier>(
-        state_, std::make_unique<StarvedRuntime>(std::move(runtime), starved_), [] {});
+        state_, std::make_unique<TroubledRuntime>(std::move(runtime), trouble_), [] {});
   }
   /// Applies what makes replicas 1 and 2 members; the last index.
   Index Found() {
@@ -138,7 +143,7 @@ class ApplierTest : public testing::Test {
   EventQueue events_{*scheduler_, nullptr, logger_};
   const std::atomic<std::uint64_t> now_tick_ = 0;
   std::atomic<bool> closed_ = false;
-  std::atomic<bool> starved_ = false;
+  std::atomic<Trouble> trouble_ = Trouble::kNone;
   WorkPool apply_pool_{*scheduler_, "db-apply", 1};
   WorkPool snapshot_pool_{*scheduler_, "db-snapshot", 1};
   const Services services_{.scheduler = *scheduler_,
@@ -204,12 +209,12 @@ TEST_F(ApplierTest, ALargeBatchLeavesNoMemoryBehind) {
 TEST_F(ApplierTest, ASnapshotForWhichThereIsNoMemoryFails) {
   const Index founded = Found();
   ASSERT_TRUE(Applies(founded));
-  starved_ = true;
+  trouble_ = Trouble::kNoMemory;
   const Result<Index> failed = Snapshot().Get();
   ASSERT_FALSE(failed.has_value());
   EXPECT_EQ(failed.error().code, ErrorCode::kStorage);
   EXPECT_FALSE(state_->stopped());
-  starved_ = false;
+  trouble_ = Trouble::kNone;
   EXPECT_EQ(Snapshot().Get().value(), founded);
 }
 
@@ -222,15 +227,31 @@ TEST_F(ApplierTest, AReplicaThatLacksMemoryFailsAlone) {
       [&] { Found(); }, [&] { applier_->Load(**newest); }, [&] { applier_->Restore(**newest); }};
   for (const auto& work : works) {
     Begin();
-    starved_ = true;
+    trouble_ = Trouble::kNoMemory;
     work();
     EXPECT_TRUE(Eventually([&] { return state_->life() == Life::kFailed; }));
     closed_ = false;
     applier_->Close([this] { closed_ = true; });
     EXPECT_TRUE(Eventually([&] { return closed_.load(); }));
-    starved_ = false;
+    trouble_ = Trouble::kNone;
     Begin();
     EXPECT_TRUE(Applies(Found()));
+  }
+}
+
+TEST_F(ApplierTest, ABrokenInvariantEndsItsReplicaAlone) {
+  const std::vector<std::function<void()>> works = {[&] { Found(); },
+                                                    [&] { EXPECT_FALSE(Snapshot().Get()); }};
+  for (const auto& work : works) {
+    Begin();
+    ASSERT_TRUE(Applies(Found()));
+    trouble_ = Trouble::kBrokenInvariant;
+    work();
+    EXPECT_TRUE(Eventually([&] { return state_->life() == Life::kFailed; }));
+    const auto why = state_->Refusal();
+    ASSERT_TRUE(why.has_value());
+    EXPECT_TRUE(why->message.contains("shard 1 replica 1: the test breaks it")) << why->message;
+    trouble_ = Trouble::kNone;
   }
 }
 
