@@ -54,29 +54,44 @@ void LogOracle::CheckMatching(ReplicaId replica, const raft::Entry& entry, Term 
   }
 }
 
+LogOracle::Replaced::Replaced(const Disk& disk, Index where)
+    : term(disk.term), known_committed(std::max(disk.commit, disk.seen_committed)), from(where) {
+  for (Index i = from; from && i <= disk.last(); ++i) terms.push_back(disk.TermAt(i));
+}
+
 // What a replica knows to be committed stays, and so does what the leader of its term was told to
-// be there.
-void LogOracle::CheckReplaced(ReplicaId replica, const Disk& disk,
-                              std::span<const raft::Entry> entries, Index known_committed) {
-  const Index promised = disk.acknowledged_in == disk.term ? disk.acknowledged : Index{0};
-  const Index from = entries.front().index;
-  for (Index i = from; i <= std::min(disk.last(), std::max(known_committed, promised)); ++i) {
-    const std::uint64_t at = i - from;
-    if (at < entries.size() && entries[at].term == disk.TermAt(i)) continue;
-    if (i <= known_committed) {
+// be there, and what was committed in its term or before: whoever has led since has it.
+void LogOracle::CheckReplaced(ReplicaId replica, const Replaced& before) {
+  const Disk& now = disks_[replica];
+  const Index promised = now.acknowledged_in == now.term ? now.acknowledged : Index{0};
+  for (Index i = before.from; i <= std::max(before.last(), now.last()); ++i) {
+    const Term had = before.TermAt(i);
+    const Term has = now.TermAt(i);
+    if (i.value() <= committed_.size()) {
+      const CommittedEntry& committed = committed_[i.value() - 1];
+      const bool differs = has ? has != committed.term : had == committed.term;
+      if (committed.term && committed.by <= before.term && differs) {
+        return Broken(replica, "takes another entry " + Text(i) + " than was committed before");
+      }
+    }
+    if (!had || had == has) continue;
+    if (i <= before.known_committed) {
       return Broken(replica, "replaces entry " + Text(i) + ", which it knows to be committed");
     }
-    return Broken(replica, "dropped what it had acknowledged: entry " + Text(i));
+    if (i <= promised) {
+      return Broken(replica, "dropped what it had acknowledged: entry " + Text(i));
+    }
   }
 }
 
 // Who was away while others committed an entry may take that of an older leader for it; a quorum
 // has what is committed all the same.
-void LogOracle::CheckKept(ReplicaId replica, Index from) {
-  const Index end{std::min<std::uint64_t>(disks_[replica].last().value(), committed_.size())};
-  for (Index i = from; i <= end; ++i) {
-    const Term committed = committed_[i.value() - 1];
-    if (committed && disks_[replica].TermAt(i) != committed && !OnQuorum(i, committed)) {
+void LogOracle::CheckKept(ReplicaId replica, const Replaced& before) {
+  const Disk& now = disks_[replica];
+  for (Index i = before.from; i <= before.last() && i.value() <= committed_.size(); ++i) {
+    const Term committed = committed_[i.value() - 1].term;
+    const bool lost = committed && before.TermAt(i) == committed && now.TermAt(i) != committed;
+    if (lost && !OnQuorum(i, committed)) {
       return Broken(replica, "replaces entry " + Text(i) + ", which was committed by its copy");
     }
   }
@@ -93,7 +108,7 @@ void LogOracle::Put(Disk& disk, std::span<const raft::Entry> entries) {
 void LogOracle::Saved(const storage::ReplicaUpdate& update) {
   const ReplicaId replica = update.replica.replica;
   Disk& disk = disks_[replica];
-  const Index known_committed = disk.commit;
+  const Replaced before(disk, update.entries.empty() ? Index{} : update.entries.front().index);
   if (update.hard_state) {
     const raft::HardState& state = *update.hard_state;
     if (state.term < disk.term) Broken(replica, "stores an older term than before");
@@ -110,20 +125,22 @@ void LogOracle::Saved(const storage::ReplicaUpdate& update) {
     if (behind > disk.image) Broken(replica, "begins its log behind a snapshot that it lacks");
     disk.log.clear();
     disk.first = behind + 1;
+    // Of a leader of a later term it may be, in which that need not be so any more.
+    disk.acknowledged = std::min(disk.acknowledged, behind);
   }
   if (!update.entries.empty()) {
     const Index from = update.entries.front().index;
     if (from > disk.last() + 1 || from < disk.first) {
       return Broken(replica, "stores entries that do not join its log");
     }
-    CheckReplaced(replica, disk, update.entries, std::max(known_committed, disk.seen_committed));
     Term previous = disk.TermAt(from - 1);
     for (const raft::Entry& entry : update.entries) {
       CheckMatching(replica, entry, previous);
       previous = entry.term;
     }
     Put(disk, update.entries);
-    CheckKept(replica, from);
+    CheckReplaced(replica, before);
+    CheckKept(replica, before);
   }
   if (disk.acknowledged_in == disk.term && disk.last() < disk.acknowledged) {
     Broken(replica, "dropped what it had acknowledged");
@@ -134,7 +151,7 @@ void LogOracle::Saved(const storage::ReplicaUpdate& update) {
 
 // A restart must not leave two changes of which neither is known to be committed.
 void LogOracle::CheckChanges(ReplicaId replica, const Disk& disk) {
-  const Index committed = std::max(disk.commit, disk.first - 1);
+  const Index committed = std::max({disk.commit, disk.first - 1, disk.image});
   int changes = 0;
   for (Index i = committed + 1; i <= disk.last(); ++i) {
     changes += disk.log[i - disk.first].change ? 1 : 0;
@@ -206,7 +223,7 @@ void LogOracle::ImageStored(ReplicaId replica, const raft::SnapshotRecord& recor
   if (record.index > disk.image) {
     if (record.index.value() > committed_.size()) Commit(replica, record.index);
     if (record.index.value() <= committed_.size()) {
-      const Term committed = committed_[record.index.value() - 1];
+      const Term committed = committed_[record.index.value() - 1].term;
       if (committed && committed != record.term) {
         Broken(replica, "stores a snapshot of another entry " + Text(record.index));
       }
@@ -223,7 +240,8 @@ void LogOracle::Elected(ReplicaId replica, Term term) {
   const Disk& disk = disks_[replica];
   const std::uint64_t end = committed_.size();
   for (std::uint64_t i = end > kCompared ? end - kCompared : 0; i < end; ++i) {
-    if (committed_[i] && !disk.Holds(Index(i + 1), committed_[i])) {
+    const Term committed = committed_[i].term;
+    if (committed && !disk.Holds(Index(i + 1), committed)) {
       return Broken(replica, "leads term " + Text(term) + " without entry " +
                                  std::to_string(i + 1) + ", which is committed");
     }
@@ -305,12 +323,13 @@ void LogOracle::Commit(ReplicaId replica, Index index) {
     return Broken(replica, "takes entry " + Text(index) +
                                " for committed, which is on the disks of no majority");
   }
+  const Term by = std::max(newest_leader_, disks_[replica].term);
   for (std::uint64_t i = committed_.size() + 1; i <= index.value(); ++i) {
     Term of_it;
     for (const auto& [other, disk] : disks_) {
       if (disk.TermAt(index) == *term && disk.TermAt(Index(i))) of_it = disk.TermAt(Index(i));
     }
-    committed_.push_back(of_it);
+    committed_.push_back({.term = of_it, .by = by});
   }
 }
 
@@ -332,7 +351,7 @@ void LogOracle::Applied(ReplicaId replica, Index index) {
   }
   if (index.value() > committed_.size()) Commit(replica, index);
   if (index.value() > committed_.size()) return;  // which is broken, and said so
-  const Term committed = committed_[index.value() - 1];
+  const Term committed = committed_[index.value() - 1].term;
   const Term own = disk.TermAt(index);
   if (committed && own && committed != own) {
     Broken(replica, "applies another entry " + Text(index) + " than was committed");

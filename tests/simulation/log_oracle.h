@@ -29,7 +29,7 @@ class LogOracle {
  public:
   /// `founders`: how many founding members there are.
   LogOracle(World& world, std::uint64_t founders)
-      : world_(world), founders_(founders), committed_(founders, Term{1}) {}
+      : world_(world), founders_(founders), committed_(founders, {.term = Term{1}, .by = {}}) {}
 
   // -- What the disks hold -----------------------------------------------------------------------
 
@@ -83,6 +83,22 @@ class LogOracle {
       return TermAt(index) == term_of_it || image >= index;
     }
   };
+  /// What there was where an update puts entries.
+  struct Replaced {
+    Replaced(const Disk& disk, Index where);
+
+    Term term;
+    Index known_committed;
+    Index from;
+    std::vector<Term> terms;
+
+    Index last() const { return from + terms.size() - 1; }
+    Term TermAt(Index index) const { return index > last() ? Term{0} : terms[index - from]; }
+  };
+  struct CommittedEntry {
+    Term term;  // 0 where nobody had it any more when it became known
+    Term by;    // not before the term in which it was committed: later leaders have it
+  };
   /// What an index and a term stand for, wherever they are.
   struct Known {
     Term previous;
@@ -92,9 +108,8 @@ class LogOracle {
   void Broken(ReplicaId replica, const std::string& what);
   void Elected(ReplicaId replica, Term term);
   void CheckMatching(ReplicaId replica, const raft::Entry& entry, Term previous);
-  void CheckReplaced(ReplicaId replica, const Disk& disk, std::span<const raft::Entry> entries,
-                     Index known_committed);
-  void CheckKept(ReplicaId replica, Index from);
+  void CheckReplaced(ReplicaId replica, const Replaced& before);
+  void CheckKept(ReplicaId replica, const Replaced& before);
   void CheckChanges(ReplicaId replica, const Disk& disk);
   void Put(Disk& disk, std::span<const raft::Entry> entries);
   bool OnQuorumOf(const Membership& members, Index index, Term term) const;
@@ -107,8 +122,7 @@ class LogOracle {
   const std::uint64_t founders_;
   std::map<ReplicaId, Disk> disks_;
   std::map<std::pair<Index, Term>, Known> entries_;
-  /// Terms of the committed entries; 0 where nobody had it any more when it became known.
-  std::vector<Term> committed_;
+  std::vector<CommittedEntry> committed_;
   std::map<std::uint64_t, Membership> memberships_;
   Term newest_leader_;
 };

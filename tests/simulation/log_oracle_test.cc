@@ -71,6 +71,12 @@ class LogOracleTest : public testing::Test {
     oracle_.Committed(ReplicaId(id), Index(index), members_);
   }
 
+  /// Of a newer term, which the others have not got to.
+  void CommitInTerm3(std::uint64_t id, std::uint64_t index) {
+    Save(id, {.term = Term{3}, .vote = ReplicaId(id), .commit = Index{3}});
+    Commit(id, index);
+  }
+
   void ExpectFine() { EXPECT_NO_THROW(world_.RunUntil(world_.now() + microseconds(1))); }
   /// The oracle has said so, in these words.
   void ExpectBroken(const std::string& words) {
@@ -163,6 +169,18 @@ TEST_F(LogOracleTest, AVoteThatChanges) {
   ExpectBroken("changes its vote");
 }
 
+TEST_F(LogOracleTest, AChangeThatASnapshotCoversIsCommitted) {
+  Entry first = Make(4, 1, "add");
+  Entry second = Make(5, 1, "remove");
+  first.type = second.type = EntryType::kConfigChange;
+  for (const std::uint64_t id : {1, 2, 3}) Save(id, {first});
+  Commit(1, 4);
+  StoreImage(3, 4, 1);
+  Save(3, {second});
+  world_.After(microseconds(1), [] {});
+  ExpectFine();
+}
+
 TEST_F(LogOracleTest, TwoUncommittedChanges) {
   Entry first = Make(4, 1, "add");
   Entry second = Make(5, 1, "remove");
@@ -198,21 +216,49 @@ TEST_F(LogOracleTest, ACommittedEntryThatIsReplaced) {
   for (const std::uint64_t id : {1, 2}) Save(id, {Make(4, 1, "a")});
   Commit(1, 4);
   Save(2, {Make(4, 2, "b")});
+  ExpectBroken("takes another entry 4 than was committed before");
+}
+
+TEST_F(LogOracleTest, ACommittedEntryThatNoMajorityHasAnyMore) {
+  for (const std::uint64_t id : {1, 2}) Save(id, {Make(4, 1, "a")});
+  CommitInTerm3(1, 4);
+  Save(2, {Make(4, 2, "b")});
   ExpectBroken("replaces entry 4, which was committed by its copy");
 }
 
 TEST_F(LogOracleTest, ACommittedEntryThatIsReplacedWhereThatIsKnown) {
   for (const std::uint64_t id : {1, 2, 3}) Save(id, {Make(4, 1, "a")});
-  Commit(1, 4);
+  CommitInTerm3(1, 4);
   Commit(3, 4);
   Save(3, {Make(4, 2, "b")});
   ExpectBroken("replaces entry 4, which it knows to be committed");
 }
 
+TEST_F(LogOracleTest, ACommittedEntryThatIsCutOff) {
+  for (const std::uint64_t id : {1, 2}) Save(id, {Make(4, 1, "a"), Make(5, 1, "b")});
+  Commit(1, 5);
+  Save(2, {.term = Term{2}, .vote = {}, .commit = Index{3}});
+  Save(2, {Make(4, 1, "a")});
+  ExpectBroken("takes another entry 5");
+}
+
+// All have it, but no leader of a later term can have sent this.
+TEST_F(LogOracleTest, ACommittedEntryThatIsReplacedInALaterTerm) {
+  for (const std::uint64_t id : {1, 2, 3}) Save(id, {Make(4, 1, "a")});
+  for (const std::uint64_t id : {1, 2, 3}) {
+    Save(id, {Make(5, 3, "")},
+         raft::HardState{.term = Term{3}, .vote = ReplicaId{1}, .commit = Index{3}});
+  }
+  Commit(1, 5);
+  Save(2, {.term = Term{4}, .vote = {}, .commit = Index{3}});
+  Save(2, {Make(4, 2, "b")});
+  ExpectBroken("takes another entry 4");
+}
+
 TEST_F(LogOracleTest, ADurableCommitIsKnownAfterAStart) {
   StoreImage(3, 3, 1);
   for (const std::uint64_t id : {1, 2, 3}) Save(id, {Make(4, 1, "a")});
-  Commit(1, 4);
+  CommitInTerm3(1, 4);
   Load(3, {.term = Term{1}, .vote = {}, .commit = Index{4}}, {Make(4, 1, "a")});
   Save(3, {Make(4, 2, "b")}, raft::HardState{.term = Term{2}, .vote = {}, .commit = Index{4}});
   ExpectBroken("replaces entry 4, which it knows to be committed");
@@ -231,7 +277,7 @@ TEST_F(LogOracleTest, WhatWasAcknowledgedAndIsReplaced) {
 TEST_F(LogOracleTest, WhoWasAwayMayReplaceWhatOthersCommitted) {
   for (const std::uint64_t id : {1, 2, 3}) Save(id, {Make(4, 1, "a")});
   for (const std::uint64_t id : {1, 2}) Save(id, {Make(5, 3, "")});
-  Commit(1, 5);
+  CommitInTerm3(1, 5);
   Save(3, {Make(4, 2, "b")}, raft::HardState{.term = Term{2}, .vote = {}, .commit = Index{3}});
   Save(3, {Make(4, 1, "a"), Make(5, 3, "")},
        raft::HardState{.term = Term{3}, .vote = {}, .commit = Index{5}});
@@ -256,7 +302,7 @@ TEST_F(LogOracleTest, AnApplicationOfWhatIsNotDurableHere) {
 
 TEST_F(LogOracleTest, AnApplicationOfAnotherEntry) {
   for (const std::uint64_t id : {1, 2}) Save(id, {Make(4, 1, "a")});
-  Commit(1, 4);
+  CommitInTerm3(1, 4);
   Save(3, {Make(4, 2, "b")});
   oracle_.Applied(ReplicaId{3}, Index{4});
   ExpectBroken("applies another entry 4");

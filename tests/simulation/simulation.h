@@ -55,6 +55,8 @@ class Simulation {
   /// All replicas take a snapshot at the same index, and these are the same.
   void CompareImages();
   bool TakeEqualImages(SimShard& shard);
+  /// Whether it takes snapshots now.
+  bool HasImages(const SimShard& shard, const SimHost& host) const;
   void CheckStoredBytes();
   std::optional<microseconds> CrashLeader(SimShard& shard);
   /// Runs on until `reached`; false if that takes longer than `limit`.
