@@ -15,6 +15,9 @@ void AddressBook::SetMembers(const Membership& members) {
 
 void AddressBook::SetMembers(const MemberMap& members) {
   const base::MutexLock lock(mutex_);
+  for (const auto& [replica, address] : members_) {
+    if (!members.contains(replica)) Keep(replica, address);
+  }
   members_ = members;
   std::erase_if(provisional_, [&](const auto& known) { return members_.contains(known.first); });
 }
@@ -24,10 +27,14 @@ bool AddressBook::Heard(ReplicaId replica, const std::string& address) {
   if (const auto member = members_.find(replica); member != members_.end()) {
     return member->second == address;
   }
+  Keep(replica, address);
+  return true;
+}
+
+void AddressBook::Keep(ReplicaId replica, const std::string& address) {
   std::erase_if(provisional_, [&](const auto& known) { return known.first == replica; });
   if (provisional_.size() == kMaxProvisional) provisional_.erase(provisional_.begin());
   provisional_.emplace_back(replica, address);
-  return true;
 }
 
 std::string AddressBook::Find(ReplicaId replica) const {

@@ -13,7 +13,8 @@
 namespace drumbeat::node_host {
 
 /// Where the members of one shard live: what the membership says and, for senders that no applied
-/// membership names (a joining replica knows nobody), what their messages say.
+/// membership names (a joining replica knows nobody), what their messages say. Whoever was a member
+/// lives on where it did: it may not know yet that it was removed.
 ///
 /// What a message says never overrides what the membership says, and of such addresses the
 /// kMaxProvisional that were heard of last are kept.
@@ -41,6 +42,8 @@ class AddressBook {
 
  private:
   using Provisional = std::pair<ReplicaId, std::string>;
+
+  void Keep(ReplicaId replica, const std::string& address) DRUMBEAT_REQUIRES(mutex_);
 
   mutable base::Mutex mutex_;
   MemberMap members_ DRUMBEAT_GUARDED_BY(mutex_);

@@ -82,6 +82,7 @@ void Core::LeaderElectionTimeout() {
   transfer_.reset();
   ForgetOld(next_transfer_);
   ForgetOld(next_change_);
+  ForgetOldFormer();
   CheckPace();
   if (!options_.check_quorum) return;
   std::size_t heard = 0;
@@ -104,7 +105,7 @@ bool Core::MaySleep() const {
     return member.alive() && Lacks(member);
   };
   return log_.committed() == log_.last() && reads_.empty() && !transfer_ && !removal_ &&
-         std::ranges::none_of(members_, catches_up);
+         former_.empty() && std::ranges::none_of(members_, catches_up);
 }
 
 // Whoever starts now may know nobody to wake, as a newcomer does. Its answer wakes the leader.
@@ -203,6 +204,7 @@ void Core::ResetRole(Timers timers) {
   next_change_.reset();
   told_to_campaign_ = false;
   if (!IsLeaving(options_.replica)) EndRemoval();
+  former_.clear();
   rate_limiter_.ForgetReports();
   appends_due_ = false;
   read_heartbeats_due_ = false;
@@ -269,6 +271,7 @@ void Core::ConfigChangeApplied(Index index, bool accepted, const Membership& mem
   WakeUp();
   log_.ChangeApplied(index);
   if (accepted) {
+    if (role_ == Role::kLeader) KeepFormer(members);
     SetMembers(members);
     OnMembersChanged();
   }

@@ -77,7 +77,7 @@ class Core {
     return std::tie(role_, term_, vote_, leader_, log_, replayed_, membership_, members_, voting_,
                     election_, silence_, heartbeat_elapsed_, report_elapsed_, reported_limited_,
                     quiescence_, rate_limiter_, tally_, transfer_, next_transfer_, removal_,
-                    next_change_, told_to_campaign_, first_of_term_, expected_, reads_,
+                    former_, next_change_, told_to_campaign_, first_of_term_, expected_, reads_,
                     forwarded_reads_, appends_due_, read_heartbeats_due_, received_snapshot_,
                     restoring_, out_, handed_, synced_commit_, durable_term_, announced_,
                     complaint_);
@@ -110,6 +110,13 @@ class Core {
     Index notice;  // an entry that nobody has without knowing that the change is committed
 
     auto fields() const { return std::tie(change, leaver, notice); }
+  };
+  /// Was a member: for one or two checks of the quorum it is sent what tells it so.
+  struct Former {
+    MemberProgress member;
+    bool old = false;  // a check of the quorum came in between
+
+    auto fields() const { return std::tie(member, old); }
   };
   template <class T>
   static void ForgetOld(std::optional<Waiting<T>>& next) {
@@ -229,6 +236,9 @@ class Core {
   void EndKnownRemoval();
   void OnRemovalTold(Index commit);
   void EndRemoval();
+  void KeepFormer(const Membership& members);
+  void ForgetOldFormer();
+  MemberProgress* FindReceiver(ReplicaId id);
   Index CommitFor(ReplicaId member) const;
 
   // -- reads.cc ----------------------------------------------------------------------------------
@@ -283,6 +293,7 @@ class Core {
   VoteTally tally_;                   // of a candidate or pre-candidate
   std::optional<Transfer> transfer_;  // of a leader
   std::optional<Removal> removal_;    // of a leader, or of one that was and is to be removed
+  std::vector<Former> former_;        // of a leader
   // Of a leader: to whom to hand over, and a change that another member passed on.
   std::optional<Waiting<ReplicaId>> next_transfer_;
   std::optional<Waiting<Entry>> next_change_;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "raft/core.h"
@@ -17,9 +19,18 @@
 // does. Its own it holds back, and has not saved that it is committed: it goes on as one that does
 // not know, votes and may lead again, until a leader tells it.
 //
+// Whoever is removed is no member any more and is sent to for a while all the same: it may lack the
+// entry, or the message that tells it may get lost. What it answers counts for nothing.
+//
 // Safety: the commit index was reached as always; it is used later than it might be, and to know
 // less of it is what any member may do at any time, after a crash for one.
 namespace drumbeat::raft {
+namespace {
+
+/// Of former members as many are told.
+constexpr std::size_t kMaxFormer = 16;
+
+}  // namespace
 
 /// The voting member that the entry at `change`, which was not applied, removes; 0: none.
 ReplicaId Core::Leaver(Index change) const {
@@ -92,6 +103,27 @@ void Core::OnRemovalTold(Index commit) {
 void Core::EndRemoval() {
   removal_.reset();
   log_.HoldNothingBack();
+}
+
+/// `members` are about to follow the present ones.
+void Core::KeepFormer(const Membership& members) {
+  for (const MemberProgress& member : members_) {
+    if (members.removed.contains(member.id())) former_.push_back({.member = member});
+  }
+  if (former_.size() > kMaxFormer) former_.erase(former_.begin());
+}
+
+void Core::ForgetOldFormer() {
+  std::erase_if(former_, [](Former& former) { return std::exchange(former.old, true); });
+}
+
+/// To whom this leader sends what is in its log.
+MemberProgress* Core::FindReceiver(ReplicaId id) {
+  if (MemberProgress* const member = FindMember(id)) return member;
+  for (Former& former : former_) {
+    if (former.member.id() == id) return &former.member;
+  }
+  return nullptr;
 }
 
 /// What a leader tells `member`.

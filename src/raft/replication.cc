@@ -134,7 +134,7 @@ void Core::Drop(Entry&& entry, DropReason reason, Origin origin) {
 // -- Answers --------------------------------------------------------------------------------------
 
 void Core::HandleAppendReply(Sender sender, const AppendReply& reply) {
-  MemberProgress& member = *FindMember(sender.id);
+  MemberProgress& member = *FindReceiver(sender.id);
   if (reply.index > log_.last()) return;  // nobody has what was never sent
   member.Heard();
   appends_due_ = true;
@@ -151,7 +151,7 @@ void Core::HandleAppendReply(Sender sender, const AppendReply& reply) {
 }
 
 void Core::HandleHeartbeatReply(Sender sender, const HeartbeatReply& reply) {
-  MemberProgress& member = *FindMember(sender.id);
+  MemberProgress& member = *FindReceiver(sender.id);
   member.Heard();
   member.HeartbeatAnswered(log_.last());
   appends_due_ = true;
@@ -165,7 +165,7 @@ void Core::HandleHeartbeatReply(Sender sender, const HeartbeatReply& reply) {
 void Core::Unreachable(ReplicaId to) {
   if (to == leader_) WakeUp();
   if (role_ != Role::kLeader || to == options_.replica) return;
-  if (MemberProgress* member = FindMember(to)) member->Unreachable();
+  if (MemberProgress* member = FindReceiver(to)) member->Unreachable();
   appends_due_ |= !membership_.witnesses.empty();  // as in SendHeartbeats()
 }
 
@@ -227,6 +227,7 @@ void Core::SendAppends() {
   for (MemberProgress& member : members_) {
     if (member.id() != options_.replica) SendAppendsTo(member);
   }
+  for (Former& former : former_) SendAppendsTo(former.member);
 }
 
 void Core::SendAppendsTo(MemberProgress& member) {
@@ -273,7 +274,8 @@ bool Core::SendAppend(MemberProgress& member, Index end, std::uint64_t max_bytes
 }
 
 void Core::SendSnapshotTo(MemberProgress& member) {
-  if (!member.active()) return;  // not into the void
+  // Not into the void. Whoever was removed is in no newer snapshot.
+  if (!member.active() || FindMember(member.id()) == nullptr) return;
   const SnapshotRecord& newest = log_.newest_snapshot();
   DRUMBEAT_CHECK(newest.index + 1 >= log_.first(), "a snapshot stands for what was cut off");
   SendSnapshot request{.to = member.id(), .snapshot = newest};
@@ -294,6 +296,7 @@ void Core::SendHeartbeats() {
     SendHeartbeat(member, member.voting() ? newest : ReadContext{});
     member.HeartbeatSent();
   }
+  for (const Former& former : former_) SendHeartbeat(former.member, ReadContext{});
   // Witnesses may get what only a voter lacks that does not answer any more.
   appends_due_ |= !membership_.witnesses.empty();
 }

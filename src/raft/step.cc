@@ -142,7 +142,11 @@ bool Core::IsAddressedHere(const Envelope& envelope) const {
 
 template <class M>
 void Core::StepMessage(Sender sender, M& message) {
-  if (!kHeardFromStrangers<M> && FindMember(sender.id) == nullptr) return;
+  if (!kHeardFromStrangers<M> && FindMember(sender.id) == nullptr) {
+    // One that was removed answers still. A newer term of its own is nobody else's.
+    const bool answers = kIsOneOf<M, AppendReply, HeartbeatReply> && sender.term == term_;
+    if (!answers || FindReceiver(sender.id) == nullptr) return;
+  }
   // A replica that was away when it was removed campaigns for ever; nobody has to listen.
   if (kIsOneOf<M, RequestVote, RequestPreVote> && membership_.removed.contains(sender.id)) return;
   if constexpr (kIsOneOf<M, Heartbeat, HeartbeatReply>) {

@@ -148,6 +148,105 @@ TEST(RemovalTest, AMemberIsToldWhenAMajorityOfThoseWhoStayKnows) {
   }
 }
 
+// -- Whoever was removed may not know it yet
+// -------------------------------------------------------
+
+/// Loses what 1 appends to 3's log.
+bool NothingIsAppendedTo3(const Envelope& envelope) {
+  return envelope.to != ReplicaId{3} || !std::holds_alternative<AppendEntries>(envelope.message);
+}
+
+TEST(RemovalTest, WhoeverLacksTheEntryGetsItStill) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.TickAll(2);
+  shard.filter = NothingIsAppendedTo3;
+  shard.Propose(1, "a");
+  shard.Change(1, "remove 3");
+  ASSERT_TRUE(shard[1].members().removed.contains(ReplicaId{3}));
+  shard.TickAll(2);
+  EXPECT_FALSE(KnowsOfItsRemoval(shard, 3));
+  shard.filter = nullptr;
+  shard.TickAll(2);
+  EXPECT_TRUE(KnowsOfItsRemoval(shard, 3));
+}
+
+TEST(RemovalTest, TheMessageThatTellsItMayGetLost) {
+  for (const Membership& members :
+       {Members({1, 2, 3}), Members({1, 2}, {3}), Members({1, 2}, {}, {3})}) {
+    TestShard shard(members);
+    ASSERT_TRUE(shard.Elect(1));
+    shard.TickAll(2);
+    shard.filter = HidesCommitsBehind(shard.raft(1).committed(), 3);
+    shard.Change(1, "remove 3");
+    ASSERT_TRUE(shard[1].members().removed.contains(ReplicaId{3}));
+    shard.filter = nullptr;
+    shard.TickAll(2);
+    EXPECT_TRUE(KnowsOfItsRemoval(shard, 3));
+  }
+}
+
+TEST(RemovalTest, ItIsToldForTwoElectionTimeoutsAtMost) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.TickAll(2);
+  shard.Isolate(3);
+  shard.Change(1, "remove 3");
+  const auto sent_to_3 = [&] {
+    return std::ranges::count(shard.sent, ReplicaId{3}, &Envelope::to);
+  };
+  shard.sent.clear();
+  shard.TickAll(3);
+  EXPECT_GT(sent_to_3(), 0);
+  shard.TickAll(2 * TestShard::DefaultOptions().election_ticks);
+  shard.sent.clear();
+  shard.Propose(1, "a");
+  shard.TickAll(3);
+  EXPECT_EQ(sent_to_3(), 0);
+}
+
+TEST(RemovalTest, WhatItAnswersCountsForNothing) {
+  TestShard shard(4);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.TickAll(2);
+  shard.filter = HidesCommitsBehind(shard.raft(1).committed(), 4);
+  shard.Change(1, "remove 4");
+  ASSERT_TRUE(shard[1].members().removed.contains(ReplicaId{4}));
+  shard.Isolate(2);
+  shard.Isolate(3);
+  const Index before = shard.raft(1).committed();
+  shard.Propose(1, "a");
+  const Index last = shard.raft(1).status().last_index;
+  ASSERT_GT(last, before);
+  const Term term = shard.raft(1).term();
+  shard.Deliver(
+      Make(4, 1, term.value(), AppendReply{.index = last, .rejected = false, .hint = {}}));
+  shard.Settle();
+  EXPECT_EQ(shard.raft(1).committed(), before);
+  // Nor does a term that it alone got to.
+  shard.Deliver(Make(4, 1, 7, AppendReply{.index = before, .rejected = true, .hint = before}));
+  shard.Deliver(Make(4, 1, 7, HeartbeatReply{}));
+  EXPECT_EQ(shard.raft(1).role(), Role::kLeader);
+  EXPECT_EQ(shard.raft(1).term(), term);
+}
+
+TEST(RemovalTest, NoSnapshotIsMadeForIt) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.TickAll(2);
+  shard.filter = NothingIsAppendedTo3;
+  shard.Propose(1, "a");
+  shard.Change(1, "remove 3");
+  shard[1].TakeSnapshot(0);
+  shard.filter = nullptr;
+  shard.sent.clear();
+  shard.TickAll(3);
+  EXPECT_GT(std::ranges::count(shard.sent, ReplicaId{3}, &Envelope::to), 0);
+  EXPECT_TRUE(shard[1].snapshots.empty());
+  EXPECT_FALSE(KnowsOfItsRemoval(shard, 3));
+  EXPECT_EQ(shard.raft(1).role(), Role::kLeader);
+}
+
 // -- What would leave nobody who could go on ------------------------------------------------------
 
 /// Why the leader, 1, does not propose it; nothing if it does.
