@@ -16,40 +16,51 @@ void AddressBook::SetMembers(const Membership& members) {
 void AddressBook::SetMembers(const MemberMap& members) {
   const base::MutexLock lock(mutex_);
   for (const auto& [replica, address] : members_) {
-    if (!members.contains(replica)) Keep(replica, address);
+    if (!members.contains(replica)) Keep(former_, kMaxFormer, replica, address);
   }
   members_ = members;
-  std::erase_if(provisional_, [&](const auto& known) { return members_.contains(known.first); });
+  const auto is_member = [&](const auto& known) { return members_.contains(known.first); };
+  std::erase_if(former_, is_member);
+  std::erase_if(provisional_, is_member);
 }
 
 bool AddressBook::Heard(ReplicaId replica, const std::string& address) {
   const base::MutexLock lock(mutex_);
-  if (const auto member = members_.find(replica); member != members_.end()) {
-    return member->second == address;
-  }
-  Keep(replica, address);
+  if (const std::string* certain = Certain(replica)) return *certain == address;
+  Keep(provisional_, kMaxProvisional, replica, address);
   return true;
 }
 
-void AddressBook::Keep(ReplicaId replica, const std::string& address) {
-  std::erase_if(provisional_, [&](const auto& known) { return known.first == replica; });
-  if (provisional_.size() == kMaxProvisional) provisional_.erase(provisional_.begin());
-  provisional_.emplace_back(replica, address);
+void AddressBook::Keep(Known& known, std::size_t most, ReplicaId replica,
+                       const std::string& address) {
+  std::erase_if(known, [&](const auto& one) { return one.first == replica; });
+  if (known.size() == most) known.erase(known.begin());
+  known.emplace_back(replica, address);
+}
+
+const std::string* AddressBook::Certain(ReplicaId replica) const {
+  if (const auto member = members_.find(replica); member != members_.end()) {
+    return &member->second;
+  }
+  const auto former = std::ranges::find(former_, replica, &Known::value_type::first);
+  return former == former_.end() ? nullptr : &former->second;
 }
 
 std::string AddressBook::Find(ReplicaId replica) const {
   const base::MutexLock lock(mutex_);
-  if (const auto member = members_.find(replica); member != members_.end()) return member->second;
-  const auto known = std::ranges::find(provisional_, replica, &Provisional::first);
+  if (const std::string* certain = Certain(replica)) return *certain;
+  const auto known = std::ranges::find(provisional_, replica, &Known::value_type::first);
   return known == provisional_.end() ? std::string() : known->second;
 }
 
 std::vector<ReplicaId> AddressBook::At(const std::string& address) const {
   const base::MutexLock lock(mutex_);
   std::vector<ReplicaId> found;
-  for (const auto& [replica, known] : members_) {
-    if (known == address) found.push_back(replica);
-  }
+  const auto add = [&](const auto& known) {
+    if (known.second == address) found.push_back(known.first);
+  };
+  std::ranges::for_each(members_, add);
+  std::ranges::for_each(former_, add);
   return found;
 }
 

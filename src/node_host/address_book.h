@@ -13,42 +13,46 @@
 namespace drumbeat::node_host {
 
 /// Where the members of one shard live: what the membership says and, for senders that no applied
-/// membership names (a joining replica knows nobody), what their messages say. Whoever was a member
-/// lives on where it did: it may not know yet that it was removed.
+/// membership names (a joining replica knows nobody), what their messages say. The kMaxFormer that
+/// were members last live on where they did: they may not know yet that they were removed.
 ///
-/// What a message says never overrides what the membership says, and of such addresses the
+/// What a message says never overrides what a membership said, and of such addresses the
 /// kMaxProvisional that were heard of last are kept.
 /// Thread-safety: all functions from any thread.
 class AddressBook {
  public:
   static constexpr std::size_t kMaxProvisional = 16;
+  static constexpr std::size_t kMaxFormer = 16;
 
   /// Replaces what is known of members. Provisional addresses of members go.
   void SetMembers(const Membership& members);
   /// Founding members, before any membership was applied.
   void SetMembers(const MemberMap& members);
 
-  /// A message of `replica` came from `address`. False: the membership knows another address for
-  /// it, so the message is somebody else's.
+  /// A message of `replica` came from `address`. False: a membership knows another address for it,
+  /// so the message is somebody else's.
   bool Heard(ReplicaId replica, const std::string& address);
 
   /// Empty when unknown.
   std::string Find(ReplicaId replica) const;
-  /// Who lives at `address`.
+  /// Which members, and former ones, live at `address`.
   std::vector<ReplicaId> At(const std::string& address) const;
   bool HasMembers() const;
   std::vector<ReplicaId> Members() const;
   bool IsMember(ReplicaId replica) const;
 
  private:
-  using Provisional = std::pair<ReplicaId, std::string>;
+  /// Known longest first.
+  using Known = std::vector<std::pair<ReplicaId, std::string>>;
 
-  void Keep(ReplicaId replica, const std::string& address) DRUMBEAT_REQUIRES(mutex_);
+  static void Keep(Known& known, std::size_t most, ReplicaId replica, const std::string& address);
+  /// What memberships say; null when they say nothing.
+  const std::string* Certain(ReplicaId replica) const DRUMBEAT_REQUIRES(mutex_);
 
   mutable base::Mutex mutex_;
   MemberMap members_ DRUMBEAT_GUARDED_BY(mutex_);
-  /// Heard of longest ago first.
-  std::vector<Provisional> provisional_ DRUMBEAT_GUARDED_BY(mutex_);
+  Known former_ DRUMBEAT_GUARDED_BY(mutex_);
+  Known provisional_ DRUMBEAT_GUARDED_BY(mutex_);
 };
 
 }  // namespace drumbeat::node_host

@@ -424,7 +424,7 @@ Result<raft::SnapshotRecord> Applier::Save() try {
 }
 
 void Applier::Do(CloseTask& task) {
-  runtime_->Close();
+  state_.Guarded([&] { runtime_->Close(); });
   task.closed();
 }
 

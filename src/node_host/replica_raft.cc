@@ -226,7 +226,7 @@ void ReplicaRaft::ApplyDurable() {
   if (state_.proposals.size() == 0) return;
   const bool durable =
       output_.entries.empty() || committed.back().index < output_.entries.front().index;
-  // Whoever a change removes must hear of it while its address is known: with Finish().
+  // A change may end this replica or its lead: with Finish(), when all has been sent.
   const auto changes = [](const raft::Entry& entry) {
     return entry.type == raft::EntryType::kConfigChange;
   };
@@ -328,8 +328,7 @@ void ReplicaRaft::SendSnapshot(const raft::SendSnapshot& wanted) {
   streaming_to_.insert(wanted.to);
   const SnapshotRoute route{state_.ref.shard, state_.ref.replica, wanted.to,
                             services.deployment_id};
-  const bool to_witness = applier_->runtime().membership().witnesses.contains(wanted.to);
-  auto chunks = to_witness
+  auto chunks = wanted.snapshot.witness
                     ? WitnessChunks(route, wanted.snapshot, services.scheduler.UnixNanoseconds())
                     : StoredSnapshotChunks(services.snapshot_store, route);
   const SnapshotEvent event{.replica = state_.ref,

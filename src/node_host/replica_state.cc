@@ -81,7 +81,9 @@ void ReplicaState::Guarded(const std::function<void()>& step) {
   try {
     step();
   } catch (const std::exception& problem) {
-    End(Life::kFailed, {ErrorCode::kReplicaFailed, problem.what()});
+    if (End(Life::kFailed, {ErrorCode::kReplicaFailed, problem.what()})) return;
+    services.logger.Error(logging::Name(ref) +
+                          " had ended already when this happened: " + problem.what());
   }
 }
 

@@ -32,6 +32,7 @@ Core::Core(const Options& options, const StoredState& stored, const LogReader& l
 // -- The clock ------------------------------------------------------------------------------------
 
 void Core::Tick() {
+  FormerTick();
   if (quiescence_.Tick(MaySleep())) TellVotersOfSleep();
   if (quiescence_.asleep()) {
     ++silence_;
@@ -82,7 +83,6 @@ void Core::LeaderElectionTimeout() {
   transfer_.reset();
   ForgetOld(next_transfer_);
   ForgetOld(next_change_);
-  ForgetOldFormer();
   CheckPace();
   if (!options_.check_quorum) return;
   std::size_t heard = 0;
@@ -186,6 +186,7 @@ void Core::BecomeLeader() {
   ResetRole(Timers::kRestart);
   SetLeader(options_.replica);
   for (MemberProgress& member : members_) member.Reset(log_.last());
+  for (Former& former : former_) former.member.Reset(log_.last());
   // Raft section 8: only an entry of its own term shows a leader what is committed.
   log_.Append(term_, Entry{});
   first_of_term_ = log_.last();
@@ -204,7 +205,6 @@ void Core::ResetRole(Timers timers) {
   next_change_.reset();
   told_to_campaign_ = false;
   if (!IsLeaving(options_.replica)) EndRemoval();
-  former_.clear();
   rate_limiter_.ForgetReports();
   appends_due_ = false;
   read_heartbeats_due_ = false;
@@ -271,7 +271,7 @@ void Core::ConfigChangeApplied(Index index, bool accepted, const Membership& mem
   WakeUp();
   log_.ChangeApplied(index);
   if (accepted) {
-    if (role_ == Role::kLeader) KeepFormer(members);
+    KeepFormer(index, members);
     SetMembers(members);
     OnMembersChanged();
   }

@@ -111,12 +111,13 @@ class Core {
 
     auto fields() const { return std::tie(change, leaver, notice); }
   };
-  /// Was a member: for one or two checks of the quorum it is sent what tells it so.
+  /// Was a member: for two election timeouts whoever leads sends it what tells it so.
   struct Former {
     MemberProgress member;
-    bool old = false;  // a check of the quorum came in between
+    Index change;  // that removed it: the end of what it is sent
+    std::uint64_t ticks;
 
-    auto fields() const { return std::tie(member, old); }
+    auto fields() const { return std::tie(member, change, ticks); }
   };
   template <class T>
   static void ForgetOld(std::optional<Waiting<T>>& next) {
@@ -203,7 +204,7 @@ class Core {
   void HandleAppendReply(Sender sender, const AppendReply& reply);
   void HandleHeartbeatReply(Sender sender, const HeartbeatReply& reply);
   void SendAppends();
-  void SendAppendsTo(MemberProgress& member);
+  void SendAppendsTo(MemberProgress& member, Index end);
   bool SendAppend(MemberProgress& member, Index end, std::uint64_t max_bytes);
   void SendSnapshotTo(MemberProgress& member);
   void SendHeartbeats();
@@ -236,8 +237,8 @@ class Core {
   void EndKnownRemoval();
   void OnRemovalTold(Index commit);
   void EndRemoval();
-  void KeepFormer(const Membership& members);
-  void ForgetOldFormer();
+  void KeepFormer(Index change, const Membership& members);
+  void FormerTick();
   MemberProgress* FindReceiver(ReplicaId id);
   Index CommitFor(ReplicaId member) const;
 
@@ -293,7 +294,7 @@ class Core {
   VoteTally tally_;                   // of a candidate or pre-candidate
   std::optional<Transfer> transfer_;  // of a leader
   std::optional<Removal> removal_;    // of a leader, or of one that was and is to be removed
-  std::vector<Former> former_;        // of a leader
+  std::vector<Former> former_;        // their progress only has a meaning on a leader
   // Of a leader: to whom to hand over, and a change that another member passed on.
   std::optional<Waiting<ReplicaId>> next_transfer_;
   std::optional<Waiting<Entry>> next_change_;

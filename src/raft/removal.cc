@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstddef>
-#include <utility>
 #include <vector>
 
 #include "raft/core.h"
@@ -19,8 +18,9 @@
 // does. Its own it holds back, and has not saved that it is committed: it goes on as one that does
 // not know, votes and may lead again, until a leader tells it.
 //
-// Whoever is removed is no member any more and is sent to for a while all the same: it may lack the
-// entry, or the message that tells it may get lost. What it answers counts for nothing.
+// Whoever is removed is no member any more and is sent to for two election timeouts all the same:
+// it may lack the entry, or the message that tells it may get lost. What it answers counts for
+// nothing.
 //
 // Safety: the commit index was reached as always; it is used later than it might be, and to know
 // less of it is what any member may do at any time, after a crash for one.
@@ -105,16 +105,19 @@ void Core::EndRemoval() {
   log_.HoldNothingBack();
 }
 
-/// `members` are about to follow the present ones.
-void Core::KeepFormer(const Membership& members) {
+/// After `change`, `members` are about to follow the present ones. Followers keep them as well: one
+/// of these may lead at once. Not what a restart applies again.
+void Core::KeepFormer(Index change, const Membership& members) {
+  if (change <= replayed_) return;
   for (const MemberProgress& member : members_) {
-    if (members.removed.contains(member.id())) former_.push_back({.member = member});
+    if (!members.removed.contains(member.id()) || member.id() == options_.replica) continue;
+    former_.push_back({.member = member, .change = change, .ticks = 2 * options_.election_ticks});
   }
   if (former_.size() > kMaxFormer) former_.erase(former_.begin());
 }
 
-void Core::ForgetOldFormer() {
-  std::erase_if(former_, [](Former& former) { return std::exchange(former.old, true); });
+void Core::FormerTick() {
+  std::erase_if(former_, [](Former& former) { return --former.ticks == 0; });
 }
 
 /// To whom this leader sends what is in its log.

@@ -17,8 +17,7 @@ Entry WitnessCopy(const Entry& entry) {
   return copy;
 }
 
-void ReduceForWitness(std::vector<Entry>& entries, Index end) {
-  while (!entries.empty() && entries.back().index > end) entries.pop_back();
+void ReduceForWitness(std::vector<Entry>& entries) {
   for (Entry& entry : entries) {
     if (entry.type != EntryType::kConfigChange) entry = WitnessCopy(entry);
   }
@@ -171,7 +170,7 @@ void Core::Unreachable(ReplicaId to) {
 
 void Core::SnapshotStatus(ReplicaId to, bool failed) {
   if (role_ != Role::kLeader) return;
-  if (MemberProgress* member = FindMember(to)) member->EndSnapshot(failed);
+  if (MemberProgress* member = FindReceiver(to)) member->EndSnapshot(failed);
 }
 
 // -- Commit ---------------------------------------------------------------------------------------
@@ -225,13 +224,12 @@ bool Core::HasCommittedInTerm() const { return log_.committed() >= first_of_term
 void Core::SendAppends() {
   appends_due_ = false;
   for (MemberProgress& member : members_) {
-    if (member.id() != options_.replica) SendAppendsTo(member);
+    if (member.id() != options_.replica) SendAppendsTo(member, EndFor(member));
   }
-  for (Former& former : former_) SendAppendsTo(former.member);
+  for (Former& former : former_) SendAppendsTo(former.member, former.change);
 }
 
-void Core::SendAppendsTo(MemberProgress& member) {
-  const Index end = EndFor(member);
+void Core::SendAppendsTo(MemberProgress& member, Index end) {
   const std::uint64_t max_bytes = std::max<std::uint64_t>(1, options_.max_append_bytes);
   bool sent = false;
   while (member.next() <= end && member.MaySendEntries(inflight_limits_) &&
@@ -252,7 +250,8 @@ bool Core::SendAppend(MemberProgress& member, Index end, std::uint64_t max_bytes
     SendSnapshotTo(member);
     return false;
   }
-  if (witness) ReduceForWitness(*entries, end);
+  while (!entries->empty() && entries->back().index > end) entries->pop_back();
+  if (witness) ReduceForWitness(*entries);
   const std::uint64_t bytes = SizeOf(*entries);
   const Index last = previous + entries->size();
   // Before the own save, unless nothing but that save makes them committed (a quorum of one), or
@@ -274,7 +273,7 @@ bool Core::SendAppend(MemberProgress& member, Index end, std::uint64_t max_bytes
 }
 
 void Core::SendSnapshotTo(MemberProgress& member) {
-  // Not into the void. Whoever was removed is in no newer snapshot.
+  // Not into the void. Whoever was removed so far behind is not worth one.
   if (!member.active() || FindMember(member.id()) == nullptr) return;
   const SnapshotRecord& newest = log_.newest_snapshot();
   DRUMBEAT_CHECK(newest.index + 1 >= log_.first(), "a snapshot stands for what was cut off");

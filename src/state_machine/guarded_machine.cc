@@ -2,6 +2,7 @@
 #include "state_machine/guarded_machine.h"
 
 #include <exception>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -47,15 +48,28 @@ Result<void> Judge(const Call& call, Result<void> returned,
   return Failed(call, " returned an error: ", returned.error().text());
 }
 
+/// What a stream says or throws; a state machine must not swallow either.
+template <class Body>
+auto OfStream(std::optional<Error>& error, Body body) -> std::invoke_result_t<Body> {
+  if (error) return std::unexpected(*error);
+  try {
+    std::invoke_result_t<Body> result = body();
+    if (!result) error = result.error();
+    return result;
+  } catch (const std::bad_alloc&) {
+    error = Error{ErrorCode::kStorage, "the system gives no more memory"};
+  } catch (const std::exception& thrown) {
+    error = Error{ErrorCode::kReplicaFailed, thrown.what()};
+  }
+  return std::unexpected(*error);
+}
+
 /// Remembers the first error of the writer under it, whatever the state machine makes of it.
 class WatchedWriter : public SnapshotWriter {
  public:
   explicit WatchedWriter(SnapshotWriter& writer) : writer_(writer) {}
   Result<void> Write(std::string_view bytes) override {
-    if (error_) return std::unexpected(*error_);
-    Result<void> written = writer_.Write(bytes);
-    if (!written) error_ = written.error();
-    return written;
+    return OfStream(error_, [&] { return writer_.Write(bytes); });
   }
   const std::optional<Error>& error() const { return error_; }
 
@@ -68,10 +82,7 @@ class WatchedReader : public SnapshotReader {
  public:
   explicit WatchedReader(SnapshotReader& reader) : reader_(reader) {}
   Result<std::size_t> Read(std::span<char> buffer) override {
-    if (error_) return std::unexpected(*error_);
-    Result<std::size_t> got = reader_.Read(buffer);
-    if (!got) error_ = got.error();
-    return got;
+    return OfStream(error_, [&] { return reader_.Read(buffer); });
   }
   const std::optional<Error>& error() const { return error_; }
 

@@ -42,17 +42,21 @@ TEST(AddressBookTest, AJoinerRemembersStrangersUntilItKnowsTheMembers) {
   EXPECT_FALSE(book.Heard(ReplicaId(1), "host1:1"));
 }
 
-TEST(AddressBookTest, AMemberThatLeftIsFoundUntilOthersAreHeardOf) {
+TEST(AddressBookTest, AMemberThatLeftIsFoundWhereItWas) {
   AddressBook book;
   book.SetMembers(MemberMap{{ReplicaId(1), "a:1"}, {ReplicaId(2), "b:2"}});
   EXPECT_EQ(book.At("b:2"), std::vector<ReplicaId>{ReplicaId(2)});
   book.SetMembers(MemberMap{{ReplicaId(1), "a:1"}});
   EXPECT_FALSE(book.IsMember(ReplicaId(2)));
   EXPECT_EQ(book.Find(ReplicaId(2)), "b:2");
-  EXPECT_TRUE(book.At("b:2").empty());
-  for (std::uint64_t id = 11; id < 11 + AddressBook::kMaxProvisional; ++id) {
-    book.Heard(ReplicaId(id), "stranger:1");
+  EXPECT_EQ(book.At("b:2"), std::vector<ReplicaId>{ReplicaId(2)});
+  EXPECT_FALSE(book.Heard(ReplicaId(2), "stranger:1"));
+  EXPECT_TRUE(book.Heard(ReplicaId(2), "b:2"));
+  for (std::uint64_t id = 11; id < 11 + AddressBook::kMaxFormer; ++id) {
+    book.SetMembers(MemberMap{{ReplicaId(1), "a:1"}, {ReplicaId(id), "c:3"}});
   }
+  EXPECT_EQ(book.Find(ReplicaId(2)), "b:2");
+  book.SetMembers(MemberMap{{ReplicaId(1), "a:1"}});
   EXPECT_EQ(book.Find(ReplicaId(2)), "");
 }
 

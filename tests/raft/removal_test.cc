@@ -186,6 +186,61 @@ TEST(RemovalTest, TheMessageThatTellsItMayGetLost) {
   }
 }
 
+TEST(RemovalTest, TheNextLeaderTellsItToo) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.TickAll(2);
+  shard.filter = NothingIsAppendedTo3;
+  shard.Propose(1, "a");
+  shard.Change(1, "remove 3");
+  shard.raft(1).TransferLeadership(ReplicaId{2});
+  shard.Settle();
+  ASSERT_EQ(shard.Leader(), 2u);
+  EXPECT_FALSE(KnowsOfItsRemoval(shard, 3));
+  shard.filter = nullptr;
+  shard.TickAll(2);
+  EXPECT_TRUE(KnowsOfItsRemoval(shard, 3));
+}
+
+TEST(RemovalTest, WhatIsBehindItsRemovalIsNotSentToIt) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.TickAll(2);
+  shard.filter = NothingIsAppendedTo3;
+  shard.Change(1, "remove 3");
+  const Index last = shard.raft(1).status().last_index;
+  shard.filter = nullptr;
+  shard.sent.clear();
+  for (int i = 0; i < 5; ++i) {
+    shard.Propose(1, "a");
+    shard.TickAll();
+  }
+  for (const Envelope& envelope : Only<AppendEntries>(shard.sent)) {
+    if (envelope.to != ReplicaId{3}) continue;
+    const auto& append = std::get<AppendEntries>(envelope.message);
+    EXPECT_LE(append.previous + append.entries.size(), last);
+  }
+  EXPECT_TRUE(KnowsOfItsRemoval(shard, 3));
+}
+
+// What it applies again after a restart was told long ago.
+TEST(RemovalTest, ARestartTellsNobodyAgain) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.TickAll(2);
+  shard.Isolate(3);
+  shard.Change(1, "remove 3");
+  shard.TickAll(3 * TestShard::DefaultOptions().election_ticks);
+  shard[1].Crash();
+  shard.Tick(2, TestShard::DefaultOptions().election_ticks);
+  shard[1].Start();
+  ASSERT_TRUE(shard.Elect(1));
+  ASSERT_TRUE(shard[1].members().removed.contains(ReplicaId{3}));
+  shard.sent.clear();
+  shard.TickAll(3);
+  EXPECT_EQ(std::ranges::count(shard.sent, ReplicaId{3}, &Envelope::to), 0);
+}
+
 TEST(RemovalTest, ItIsToldForTwoElectionTimeoutsAtMost) {
   TestShard shard(3);
   ASSERT_TRUE(shard.Elect(1));

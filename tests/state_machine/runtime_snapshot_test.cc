@@ -2,10 +2,13 @@
 #include <algorithm>
 #include <any>
 #include <array>
+#include <functional>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -211,6 +214,37 @@ TEST(RuntimeSnapshotTest, TheSinksErrorWinsOverWhatTheMachineMakesOfIt) {
               ErrorCode::kStorage)
         << style;
   }
+}
+
+class ThrowingSink : public codec::ImageSink {
+ public:
+  explicit ThrowingSink(std::function<void()> thrower) : throw_(std::move(thrower)) {}
+  Result<void> Append(std::string_view) override {
+    throw_();
+    return {};
+  }
+
+ private:
+  const std::function<void()> throw_;
+};
+
+TEST(RuntimeSnapshotTest, WhatTheSinkThrowsCannotBeSwallowed) {
+  TestReplica replica = Grown();
+  replica.state->on_save = [](SnapshotWriter& writer, std::stop_token) -> Result<void> {
+    try {
+      while (writer.Write(std::string(1u << 20, 'x'))) {
+      }
+    } catch (...) {
+    }
+    return {};
+  };
+  ThrowingSink poor([] { throw std::bad_alloc(); });
+  EXPECT_EQ(replica.runtime->Save(poor, Compression::kNone, 1, {}).error().code,
+            ErrorCode::kStorage);
+  ThrowingSink broken([] { throw std::runtime_error("broken"); });
+  const Error error = replica.runtime->Save(broken, Compression::kNone, 1, {}).error();
+  EXPECT_EQ(error.code, ErrorCode::kReplicaFailed);
+  EXPECT_EQ(error.message, "broken");
 }
 
 TEST(RuntimeSnapshotTest, AMachineThatCannotSaveFails) {
