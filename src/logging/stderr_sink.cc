@@ -15,6 +15,7 @@
 #include <thread>
 #include <utility>
 
+#include <poll.h>
 #include <spdlog/async_logger.h>
 #include <spdlog/details/thread_pool.h>
 #include <spdlog/sinks/base_sink.h>
@@ -71,6 +72,12 @@ class StderrWriter final : public spdlog::sinks::base_sink<spdlog::details::null
     while (!rest.empty()) {
       const ssize_t written = ::write(STDERR_FILENO, rest.data(), rest.size());
       if (written < 0 && errno == EINTR) continue;
+      if (written < 0 && errno == EAGAIN) {
+        // Somebody else made it non-blocking.
+        pollfd writable{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+        ::poll(&writable, 1, -1);
+        continue;
+      }
       if (written <= 0) return;  // A log that cannot be written is nobody's failure.
       rest.remove_prefix(static_cast<std::size_t>(written));
     }

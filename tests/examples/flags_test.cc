@@ -63,7 +63,7 @@ TEST(FlagsTest, AFounderMustBeAtItsAddress) {
 
 TEST(FlagsTest, AnAddressIsHostAndPort) {
   for (const char* address :
-       {"nonsense", "host:", ":1", "host:0", "host:65536", "-join", "a b:1"}) {
+       {"nonsense", "host:", ":1", "host:0", "host:65536", "-join", "a b:1", "[::1]:63100"}) {
     EXPECT_EQ(Refused({"-join", "-addr", address}, 1).to_stderr,
               "address \"" + std::string(address) + "\" is not host:port\n");
   }

@@ -8,7 +8,9 @@
 #include <string>
 #include <thread>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "pipe.h"
 
@@ -117,6 +119,52 @@ TEST(LineWriterTest, AnOutputThatIsGoneIsNoError) {
   EXPECT_TRUE(writer.Flush(seconds(10)));
   writer.Write("and this");
   EXPECT_TRUE(writer.Flush(seconds(10)));
+}
+
+// In all that takes longer than the end waits for somebody who does not read.
+TEST(LineWriterTest, TheEndWaitsWhileSomebodyReads) {
+  Pipe pipe;
+  pipe.Fill();
+  LineWriter writer(pipe.write_end());
+  const std::string large(200'000, 'x');
+  for (int i = 0; i < 5; ++i) writer.Write(large);
+  writer.Write("last");
+  std::jthread reader([&] {
+    for (int i = 0; i < 5; ++i) {
+      pipe.ReadUntil("x\n");
+      std::this_thread::sleep_for(LineWriter::kLastWait / 3);
+    }
+    pipe.ReadUntil("last\n");
+  });
+  EXPECT_EQ(writer.Close(), 0u);
+}
+
+TEST(LineWriterTest, TheEndSaysHowMuchNobodyRead) {
+  Pipe pipe;
+  pipe.Fill();
+  LineWriter writer(pipe.write_end());
+  for (int i = 0; i < 100; ++i) writer.Write("line");
+  EXPECT_EQ(writer.Close(), 100u);
+  EXPECT_EQ(writer.Close(), 0u);
+  pipe.ReadUntil("line\n");
+}
+
+TEST(LineWriterTest, WhatCannotBeWrittenIsCountedAndTheRestComes) {
+  Pipe pipe;
+  const int fd = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
+  ASSERT_GE(fd, 0);
+  {
+    LineWriter writer(fd);
+    for (const char* line : {"one", "two", "three"}) {
+      writer.Write(line);
+      EXPECT_TRUE(writer.Flush(seconds(10)));
+    }
+    ASSERT_EQ(::dup3(pipe.write_end(), fd, O_CLOEXEC), fd);  // there is room again
+    writer.Write("four");
+    EXPECT_EQ(pipe.ReadUntil("four\n"),
+              "(3 lines are missing here: they could not be written)\nfour\n");
+  }
+  ::close(fd);
 }
 
 TEST(LineWriterTest, ANonBlockingOutputIsWaitedFor) {

@@ -162,6 +162,23 @@ TEST(StderrSinkTest, AFullPipeBlocksNeitherCallersNorTheEnd) {
   EXPECT_NE(text.find(" lines were dropped, stderr was not read in time\n"), std::string::npos);
 }
 
+// Whoever shares it may have made it non-blocking.
+TEST(StderrSinkTest, ANonBlockingPipeIsWaitedFor) {
+  PipedStderr pipe;
+  ::fcntl(STDERR_FILENO, F_SETFL, ::fcntl(STDERR_FILENO, F_GETFL) | O_NONBLOCK);
+  const auto sink = MakeStderrSink();
+  const std::string filling(200, '.');
+  for (int i = 0; i < 2000; ++i) {
+    sink->Write(LogLevel::kInfo, "raft", filling + "<" + std::to_string(i) + ">");
+  }
+  const std::string text = pipe.ReadUntil("<1999>\n");
+  std::size_t at = 0;
+  for (int i = 0; i < 2000; ++i) {
+    at = text.find("I | raft: " + filling + "<" + std::to_string(i) + ">\n", at);
+    ASSERT_NE(at, std::string::npos) << i;
+  }
+}
+
 TEST(StderrSinkTest, AClosedPipeIsNotTheEndOfTheProcess) {
   PipedStderr pipe;
   pipe.CloseReadEnd();

@@ -109,7 +109,8 @@ std::optional<std::string> WhyNoAddress(const Flags& flags) {
   drumbeat::NodeHostConfig config;
   config.data_dir = "anywhere";
   config.raft_address = flags.address;
-  if (config.Validate()) return {};
+  // IPv6 in brackets would do for this host, but no group could have it as a member.
+  if (config.Validate() && !flags.address.starts_with('[')) return {};
   return "address \"" + flags.address + "\" is not host:port";
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "line_writer.h"
 
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <cstdint>
@@ -16,22 +17,7 @@
 namespace helloworld {
 namespace {
 
-// False when nothing can be written any more: closed, or an end of a pipe that nobody holds.
-bool WriteAll(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written >= 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EAGAIN) {
-      // Somebody else made this descriptor non-blocking.
-      pollfd writable{.fd = fd, .events = POLLOUT, .revents = 0};
-      ::poll(&writable, 1, -1);
-    } else if (errno != EINTR) {
-      return false;
-    }
-  }
-  return true;
-}
+enum class Outcome { kWritten, kFailed, kGone };
 
 }  // namespace
 
@@ -58,40 +44,72 @@ class LineWriter::Queue {
     return changed_.wait_for(lock, limit, [this] { return closed_ || (lines_.empty() && !busy_); });
   }
 
-  // Run() returns after the line that it is at.
-  void Close() {
+  // Run() returns after the line that it is at. Returns how many lines were not written.
+  std::size_t Close() {
     std::lock_guard lock(mutex_);
+    const std::size_t left = closed_ ? 0 : lines_.size() + dropped_ + (busy_ ? 1 : 0);
     closed_ = true;
     lines_.clear();
     changed_.notify_all();
+    return left;
   }
+
+  // Of all lines so far, also of those that are not yet whole.
+  std::uint64_t written_bytes() const { return written_bytes_; }
 
   void Run() {
     std::unique_lock lock(mutex_);
     while (true) {
       changed_.wait(lock, [this] { return closed_ || !lines_.empty(); });
       if (closed_) return;
-      const std::string line = TakeNext();
+      // What is missing is told before the next line, and that is lost as well if it cannot be.
+      const std::uint64_t missing = std::exchange(dropped_, 0);
+      const std::string text = missing > 0 ? NoteOf(missing) : TakeFirst();
       busy_ = true;
       lock.unlock();
-      const bool written = WriteAll(fd_, line);
+      const Outcome outcome = WriteAll(text);
       lock.lock();
       busy_ = false;
-      if (!written) {
+      if (outcome == Outcome::kGone) {
         closed_ = true;
         lines_.clear();
+      } else if (outcome == Outcome::kFailed) {
+        if (missing > 0 && !lines_.empty()) TakeFirst();
+        dropped_ += missing + 1;
       }
+      failed_ = outcome == Outcome::kFailed;
       changed_.notify_all();
     }
   }
 
  private:
-  // With mutex_ held and lines_ not empty.
-  std::string TakeNext() {
-    if (dropped_ > 0) {
-      const std::uint64_t missing = std::exchange(dropped_, 0);
-      return "(" + std::to_string(missing) + " lines are missing here: nobody read them in time)\n";
+  Outcome WriteAll(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
+      if (written >= 0) {
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+        written_bytes_ += static_cast<std::uint64_t>(written);
+        in_line_ = !bytes.empty();
+      } else if (errno == EAGAIN) {
+        // Somebody else made this descriptor non-blocking.
+        pollfd writable{.fd = fd_, .events = POLLOUT, .revents = 0};
+        ::poll(&writable, 1, -1);
+      } else if (errno == EPIPE || errno == EBADF) {
+        return Outcome::kGone;
+      } else if (errno != EINTR) {
+        return Outcome::kFailed;
+      }
     }
+    return Outcome::kWritten;
+  }
+
+  std::string NoteOf(std::uint64_t missing) const {
+    return (in_line_ ? "\n(" : "(") + std::to_string(missing) + " lines are missing here: " +
+           (failed_ ? "they could not be written" : "nobody read them in time") + ")\n";
+  }
+
+  // With mutex_ held and lines_ not empty.
+  std::string TakeFirst() {
     std::string line = std::move(lines_.front());
     lines_.pop_front();
     bytes_ -= line.size();
@@ -108,6 +126,11 @@ class LineWriter::Queue {
   std::uint64_t dropped_ = 0;  // before lines_.front(), not yet told
   bool busy_ = false;          // Run() is writing a line
   bool closed_ = false;
+
+  // Of Run()'s thread: the newest write failed, or left a line without its end.
+  bool failed_ = false;
+  bool in_line_ = false;
+  std::atomic<std::uint64_t> written_bytes_ = 0;
 };
 
 LineWriter::LineWriter(int fd, std::size_t max_waiting_bytes)
@@ -115,9 +138,14 @@ LineWriter::LineWriter(int fd, std::size_t max_waiting_bytes)
   std::thread([queue = queue_] { queue->Run(); }).detach();
 }
 
-LineWriter::~LineWriter() {
-  Flush(kLastWait);
-  queue_->Close();
+LineWriter::~LineWriter() { Close(); }
+
+std::size_t LineWriter::Close() {
+  std::uint64_t before = 0;
+  do {
+    before = queue_->written_bytes();
+  } while (!Flush(kLastWait) && queue_->written_bytes() != before);
+  return queue_->Close();
 }
 
 void LineWriter::Write(std::string line) { queue_->Push(std::move(line)); }

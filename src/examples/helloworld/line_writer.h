@@ -12,22 +12,28 @@ namespace helloworld {
 /// for who reads: each line, raw, with one write().
 ///
 /// When nobody reads, lines wait up to a limit; then the oldest give way to the newest, and once
-/// somebody reads again, a line says how many are missing in this place.
+/// somebody reads again, a line says how many are missing in this place. So it does where lines
+/// could not be written (a full disk, for one). When the other end is gone, nothing is written any
+/// more.
 /// Thread-safety: all functions from any thread.
 class LineWriter {
  public:
-  /// How long the destructor waits for the last lines.
+  /// How long the end waits for somebody to read on.
   static constexpr std::chrono::milliseconds kLastWait{300};
 
   /// `fd` stays open and the caller's. `max_waiting_bytes`: of lines not written yet.
   explicit LineWriter(int fd, std::size_t max_waiting_bytes = std::size_t{64} << 20);
-  /// Waits for the waiting lines, but never for long: what is stuck in a write() then is abandoned.
+  /// As Close().
   ~LineWriter();
   LineWriter(const LineWriter&) = delete;
   LineWriter& operator=(const LineWriter&) = delete;
 
   /// Writes `line`, which needs no line end, soon. Never blocks.
   void Write(std::string line);
+
+  /// The end: waits for the waiting lines while they go on to be read, and returns how many were
+  /// not. What is stuck in a write() then is abandoned.
+  std::size_t Close();
 
   /// Waits until everything is written; false when that took longer than `limit`.
   bool Flush(std::chrono::milliseconds limit);
