@@ -290,30 +290,27 @@ Result<std::any> Applier::Lookup(const std::any& query) {
 }
 
 void Applier::AnswerReadyReads() {
-  std::vector<PendingRead> ready = state_.reads.TakeReady(applied());
   // A user's function may take long: what was found until then does not wait for it, and nobody's
   // callbacks are held up.
   const Scheduler& scheduler = state_.services.scheduler;
-  std::size_t first = 0;
+  std::vector<PendingRead> answered;
   auto held_since = scheduler.Now();
-  for (std::size_t i = 0; i < ready.size(); ++i) {
-    auto* lookup = std::get_if<PendingRead::Lookup>(&ready[i].what);
-    if (lookup == nullptr) continue;
-    if (state_.stopped()) {
-      lookup->error = Error{ErrorCode::kTerminated, {}};
-    } else if (ready[i].deadline_tick < state_.services.now_tick.load()) {
-      lookup->error = Error{ErrorCode::kTimeout, {}};  // those before it took long
-    } else if (Result<std::any> answer = Lookup(lookup->query)) {
-      lookup->answer = *std::move(answer);
-    } else {
-      lookup->error = std::move(answer.error());
+  while (std::optional<PendingRead> read = state_.reads.TakeReady(applied())) {
+    answered.push_back(*std::move(read));
+    auto* lookup = std::get_if<PendingRead::Lookup>(&answered.back().what);
+    if (lookup != nullptr) {
+      if (Result<std::any> answer = Lookup(lookup->query)) {
+        lookup->answer = *std::move(answer);
+      } else {
+        lookup->error = std::move(answer.error());
+      }
     }
     if (scheduler.Now() - held_since < kLongestHold) continue;
-    Answer(std::span(ready).subspan(first, i + 1 - first));
-    first = i + 1;
+    Answer(answered);
+    answered.clear();
     held_since = scheduler.Now();
   }
-  Answer(std::span(ready).subspan(first));
+  Answer(answered);
 }
 
 void Applier::Answer(std::span<PendingRead> reads) {

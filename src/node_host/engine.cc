@@ -61,7 +61,7 @@ void EngineWorker::Round() {
     for (const auto& replica : writing_) replica->raft().SendNow();
     services_.transport.Flush();
     for (const auto& replica : writing_) replica->raft().AddUpdate(updates_);
-    if (!Save()) return;
+    if (!Save()) break;
     for (const auto& replica : writing_) replica->raft().Finish();
     services_.transport.Flush();
     for (const auto& replica : writing_) {
@@ -70,6 +70,8 @@ void EngineWorker::Round() {
     }
     active_.swap(writing_);
   }
+  // Nothing of those that have stopped is kept until there is work again.
+  writing_.clear();
 }
 
 bool EngineWorker::Save() {

@@ -245,6 +245,7 @@ void Host::LetGoLater(std::vector<std::shared_ptr<void>> things) {
 
 Result<void> Host::MayStart() const {
   if (closing_.load()) return drumbeat::Fail(ErrorCode::kClosed);
+  const std::shared_lock lock(mutex_);
   if (failure_) return std::unexpected(*failure_);
   return {};
 }
@@ -256,8 +257,8 @@ Result<std::unique_lock<std::mutex>> Host::LockData(ShardId shard) {
                           "called from inside a StateMachineFactory or a StateMachine");
   }
   std::unique_lock start_lock(start_mutex_);
-  const std::shared_lock lock(mutex_);
   if (const Result<void> may = MayStart(); !may) return std::unexpected(may.error());
+  const std::shared_lock lock(mutex_);
   if (!shards_.contains(shard)) return start_lock;
   return drumbeat::Fail(ErrorCode::kShardAlreadyExists,
                         "a replica of this shard runs here, or is still stopping");
@@ -273,10 +274,10 @@ Result<void> Host::StartReplica(const StartOptions& options, const StateMachineF
   const Result<ReplicaStarter::Checked> checked = starter.Check(options, config);
   if (!checked) return std::unexpected(checked.error());
   const ReplicaRef ref{config.shard_id, config.replica_id};
+  const Inside here(*this);  // also where the state machine is destroyed again
   std::unique_ptr<StateMachine> machine;
   if (config.role != ReplicaRole::kWitness) {
     try {
-      const Inside here(*this);
       machine = factory(ref.shard, ref.replica);
     } catch (const std::exception& problem) {
       return drumbeat::Fail(ErrorCode::kInvalidArgument,
@@ -288,6 +289,16 @@ Result<void> Host::StartReplica(const StartOptions& options, const StateMachineF
       return drumbeat::Fail(ErrorCode::kInvalidArgument, "the factory made no state machine");
     }
   }
+  // Closes the state machine at its end, whatever comes.
+  auto runtime = state_machine::Runtime::Make(
+      {.replica = ref,
+       .change_order =
+           config.ordered_config_change ? raft::ChangeOrder::kOrdered : raft::ChangeOrder::kAny,
+       .witness = config.role == ReplicaRole::kWitness},
+      std::move(machine));
+  // The factory may have taken long. Behind Prepare() the folder is bound to this start: whoever
+  // closes then waits for it, and ends the replica.
+  if (const Result<void> may = MayStart(); !may) return may;
   Result<ReplicaStart> start = starter.Prepare(*checked);
   if (!start) {
     if (start.error().code == ErrorCode::kWriteFailed) Fail(start.error());
@@ -296,12 +307,6 @@ Result<void> Host::StartReplica(const StartOptions& options, const StateMachineF
   // Each life has its own: by keys and contexts it tells what is meant for it.
   start->seed = parts_.seed ^ (config.shard_id.value() * 0x9e3779b97f4a7c15u) ^
                 (config.replica_id.value() << 32) ^ (starts_++ * 0xbf58476d1ce4e5b9u);
-  auto runtime = state_machine::Runtime::Make(
-      {.replica = ref,
-       .change_order =
-           config.ordered_config_change ? raft::ChangeOrder::kOrdered : raft::ChangeOrder::kAny,
-       .witness = config.role == ReplicaRole::kWitness},
-      std::move(machine));
   auto replica = std::make_shared<Replica>(
       *services_, config, *start, std::move(runtime), config_.transport.max_receive_queue_bytes,
       [this](const ReplicaPtr& ready) { WorkerOf(ready->state().ref.shard).Notify(ready); });
@@ -310,7 +315,7 @@ Result<void> Host::StartReplica(const StartOptions& options, const StateMachineF
   {
     const std::unique_lock lock(mutex_);
     // All are ended together, once.
-    if (Result<void> may = MayStart(); !may) return may;
+    if (failure_) return std::unexpected(*failure_);
     shards_.emplace(config.shard_id, Slot{.replica = replica, .stoppers = {}});
   }
   replica->Load(start->snapshot.index ? std::optional(start->snapshot) : std::nullopt);

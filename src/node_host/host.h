@@ -126,7 +126,7 @@ class Host : private transport::TransportHandler {
   Result<ReplicaPtr> Serving(ShardId shard) const;
   /// As Serving(); kNotSupported for a witness, which has no state and forwards nothing.
   Result<ReplicaPtr> ServingClients(ShardId shard) const;
-  /// Whether the host is neither closing nor failed; under mutex_.
+  /// Whether the host is neither closing nor failed.
   Result<void> MayStart() const;
   /// start_mutex_, if nothing of the shard runs here and its data may be used.
   Result<std::unique_lock<std::mutex>> LockData(ShardId shard);

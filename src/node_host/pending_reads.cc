@@ -2,6 +2,7 @@
 #include "node_host/pending_reads.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <iterator>
 #include <utility>
 
@@ -24,18 +25,15 @@ void TakeLate(std::vector<PendingRead>& reads, std::uint64_t tick, std::vector<P
   reads.erase(first_late, reads.end());
 }
 
-template <class Map>
-void TakeLateFrom(Map& groups, std::uint64_t tick, std::vector<PendingRead>& late) {
-  for (auto group = groups.begin(); group != groups.end();) {
-    TakeLate(group->second, tick, late);
-    group = group->second.empty() ? groups.erase(group) : std::next(group);
-  }
-}
-
 }  // namespace
 
 void PendingRead::Fail(const Error& error) {
   std::visit([&](auto& read) { read.completion.Complete(std::unexpected(error)); }, what);
+}
+
+PendingReads::Reads& PendingReads::Round::Left() {
+  reads.erase(reads.begin(), reads.begin() + static_cast<std::ptrdiff_t>(std::exchange(taken, 0)));
+  return reads;
 }
 
 PendingReads::PendingReads(std::size_t limit, std::uint64_t seed) : limit_(limit), random_(seed) {}
@@ -63,7 +61,7 @@ bool PendingReads::Confirmed(raft::ReadContext context, Index index) {
   const base::MutexLock lock(mutex_);
   auto round = rounds_.extract(context);
   if (round.empty()) return false;
-  confirmed_.emplace(index, std::move(round.mapped()));
+  confirmed_.emplace(index, Round{.reads = std::move(round.mapped())});
   return true;
 }
 
@@ -87,19 +85,13 @@ bool PendingReads::AskAgain() {
   return !queued_.empty();
 }
 
-std::vector<PendingRead> PendingReads::TakeReady(Index applied) {
+std::optional<PendingRead> PendingReads::TakeReady(Index applied) {
   const base::MutexLock lock(mutex_);
-  Reads ready;
-  while (!confirmed_.empty() && confirmed_.begin()->first <= applied) {
-    Reads& reads = confirmed_.begin()->second;
-    if (ready.empty()) {
-      ready = std::move(reads);
-    } else {
-      std::move(reads.begin(), reads.end(), std::back_inserter(ready));
-    }
-    confirmed_.erase(confirmed_.begin());
-  }
-  waiting_ -= ready.size();
+  if (confirmed_.empty() || confirmed_.begin()->first > applied) return std::nullopt;
+  Round& round = confirmed_.begin()->second;
+  std::optional<PendingRead> ready = std::move(round.reads[round.taken]);
+  if (++round.taken == round.reads.size()) confirmed_.erase(confirmed_.begin());
+  --waiting_;
   return ready;
 }
 
@@ -108,8 +100,10 @@ void PendingReads::Expire(std::uint64_t tick) {
   {
     const base::MutexLock lock(mutex_);
     TakeLate(queued_, tick, late);
-    TakeLateFrom(rounds_, tick, late);
-    TakeLateFrom(confirmed_, tick, late);
+    for (auto& [context, reads] : rounds_) TakeLate(reads, tick, late);
+    for (auto& [index, round] : confirmed_) TakeLate(round.Left(), tick, late);
+    std::erase_if(rounds_, [](const auto& round) { return round.second.empty(); });
+    std::erase_if(confirmed_, [](const auto& round) { return round.second.reads.empty(); });
     waiting_ -= late.size();
   }
   FailAll(late, Error{ErrorCode::kTimeout, {}});
@@ -121,10 +115,9 @@ void PendingReads::Close(const Error& reason) {
     const base::MutexLock lock(mutex_);
     if (!closed_) closed_ = reason;
     all = std::exchange(queued_, {});
-    for (auto& [context, reads] : rounds_)
-      std::move(reads.begin(), reads.end(), std::back_inserter(all));
-    for (auto& [index, reads] : confirmed_)
-      std::move(reads.begin(), reads.end(), std::back_inserter(all));
+    for (auto& [context, reads] : rounds_) std::ranges::move(reads, std::back_inserter(all));
+    for (auto& [index, round] : confirmed_)
+      std::ranges::move(round.Left(), std::back_inserter(all));
     rounds_.clear();
     confirmed_.clear();
     waiting_ = 0;

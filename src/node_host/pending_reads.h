@@ -62,8 +62,9 @@ class PendingReads {
   /// There is a new leader: what an earlier one was asked and did not answer is asked again, under
   /// a new context. True if there is such.
   bool AskAgain();
-  /// Takes out what may be answered now that `applied` is.
-  std::vector<PendingRead> TakeReady(Index applied);
+  /// Takes out one that may be answered now that `applied` is. One at a time, since answering may
+  /// take long: the others still end in time, and with Close().
+  std::optional<PendingRead> TakeReady(Index applied);
 
   /// Completes with kTimeout what was due before `tick`.
   void Expire(std::uint64_t tick);
@@ -72,6 +73,13 @@ class PendingReads {
 
  private:
   using Reads = std::vector<PendingRead>;
+  struct Round {
+    Reads reads;
+    std::size_t taken = 0;  // so many of the first ones
+
+    /// Without those that were taken.
+    Reads& Left();
+  };
 
   const std::size_t limit_;
   mutable base::Mutex mutex_;
@@ -79,7 +87,7 @@ class PendingReads {
   std::size_t waiting_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
   Reads queued_ DRUMBEAT_GUARDED_BY(mutex_);
   std::map<raft::ReadContext, Reads> rounds_ DRUMBEAT_GUARDED_BY(mutex_);
-  std::multimap<Index, Reads> confirmed_ DRUMBEAT_GUARDED_BY(mutex_);
+  std::multimap<Index, Round> confirmed_ DRUMBEAT_GUARDED_BY(mutex_);
   std::optional<Error> closed_ DRUMBEAT_GUARDED_BY(mutex_);
 };
 

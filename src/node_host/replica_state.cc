@@ -40,9 +40,10 @@ ReplicaState::ReplicaState(const Services& shared, const ReplicaConfig& replica_
       reads(kMaxPendingReads, seed ^ 0x9e3779b97f4a7c15u) {}
 
 void ReplicaState::SetRunning() {
-  Life expected = Life::kLoading;
-  if (!life_.compare_exchange_strong(expected, Life::kRunning)) return;
+  const base::MutexLock lock(mutex_);
+  if (life_.load() != Life::kLoading) return;
   services.events.Post([ref = ref](EventListener& listener) { listener.ReplicaReady(ref); });
+  life_.store(Life::kRunning, std::memory_order_release);
 }
 
 bool ReplicaState::End(Life how, const Error& why) {
@@ -55,6 +56,13 @@ bool ReplicaState::End(Life how, const Error& why) {
     // A failed or removed replica may still be asked to stop, but has told its story.
     if (before >= Life::kStopping) return false;
     end_reason_ = call_error;
+    // Before anybody can see it: whoever closes the replica then tells that it has stopped.
+    if (how == Life::kFailed) {
+      services.events.Post(
+          [ref = ref, why](EventListener& listener) { listener.ReplicaFailed(ref, why); });
+    } else if (how == Life::kRemoved) {
+      services.events.Post([ref = ref](EventListener& listener) { listener.ReplicaRemoved(ref); });
+    }
     life_.store(how, std::memory_order_release);
     transfer = std::exchange(transfer_, std::nullopt);
     snapshot = std::exchange(snapshot_, std::nullopt);
@@ -66,12 +74,8 @@ bool ReplicaState::End(Life how, const Error& why) {
   reads.Close(call_error);
   if (how == Life::kFailed) {
     services.logger.Error(logging::Name(ref) + " failed and stops: " + std::string(why.text()));
-    services.events.Post(
-        [ref = ref, why](EventListener& listener) { listener.ReplicaFailed(ref, why); });
-  }
-  if (how == Life::kRemoved) {
+  } else if (how == Life::kRemoved) {
     services.logger.Info(logging::Name(ref) + " was removed from its shard and stops");
-    services.events.Post([ref = ref](EventListener& listener) { listener.ReplicaRemoved(ref); });
   }
   return true;
 }

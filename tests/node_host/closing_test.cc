@@ -192,6 +192,24 @@ TEST(ClosingTest, AStartThatIsUnderWayIsWaitedForAndRefused) {
   EXPECT_EQ(result.error().code, ErrorCode::kClosed);
 }
 
+// "Closed" says that it had no effect: another replica of the shard may start in this folder.
+TEST(ClosingTest, AStartThatWasRefusedHasBoundNothing) {
+  TestCluster cluster(1);
+  NodeHost& host = cluster.At(1);
+  const auto started = Found(cluster, [&](ShardId, ReplicaId) {
+    host.Close();
+    return std::make_unique<TextMachine>();
+  });
+  ASSERT_FALSE(started.has_value());
+  EXPECT_EQ(started.error().code, ErrorCode::kClosed);
+  cluster.Stop(1);
+  cluster.Open(1);
+  ReplicaConfig another = cluster.Config(1);
+  another.replica_id = ReplicaId(5);
+  const auto factory = [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); };
+  EXPECT_TRUE(cluster.At(1).StartReplica({.initial_members = {}, .join = true}, factory, another));
+}
+
 // What begins before the end may still look for workers and pools behind it.
 TEST(ClosingTest, RacesWithEveryCall) {
   for (int round = 0; round < 5; ++round) {

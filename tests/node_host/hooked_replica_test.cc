@@ -337,9 +337,14 @@ TEST_F(LookupTest, ReadsBehindASlowOneEndInTime) {
   const milliseconds soon(200);
   std::vector<Request<std::any>> reads;
   for (int i = 0; i < 100; ++i) reads.push_back(host().Read(kShard, 1, soon));
+  Request<Index> index = host().ReadIndex(kShard, soon);
   // It waits for the applier, as they do.
   auto proposed = host().Propose(kShard, Session::NoOp(kShard), "b", soon);
   EXPECT_EQ(proposed.Get().error().code, ErrorCode::kTimeout);
+  EXPECT_TRUE(Eventually([&] {
+    return index.done() &&
+           std::ranges::count_if(reads, [](const auto& read) { return read.done(); }) >= 99;
+  })) << "they waited for the slow one";
   go_on.set_value();
   int late = 0;
   for (Request<std::any>& read : reads) {
@@ -350,6 +355,23 @@ TEST_F(LookupTest, ReadsBehindASlowOneEndInTime) {
   }
   EXPECT_GE(late, 99);
   EXPECT_EQ(lookups, 1);
+}
+
+TEST_F(LookupTest, ReadsBehindASlowOneEndWithTheirReplica) {
+  std::promise<void> begun;
+  std::promise<void> go_on;
+  hooks_.on_lookup = [&] {
+    begun.set_value();
+    go_on.get_future().wait();
+  };
+  Begin();
+  auto slow = host().Read(kShard, 1, kTimeout);
+  begun.get_future().wait();
+  auto behind = host().Read(kShard, 1, kTimeout);
+  auto stopped = host().StopShard(kShard);
+  EXPECT_EQ(behind.Get().error().code, ErrorCode::kTerminated);
+  go_on.set_value();
+  EXPECT_TRUE(stopped.Get().has_value());
 }
 
 // It may hold what the next one of this shard needs.
