@@ -9,7 +9,8 @@
 namespace drumbeat::base {
 
 /// Thrown by a failed DRUMBEAT_CHECK inside a ReplicaScope: that replica's state cannot be trusted
-/// any more and it must be discarded. Leaves the library only towards a state machine that called it.
+/// any more and it must be discarded. Leaves the library only towards a state machine that called
+/// it.
 class InvariantBroken : public std::exception {
  public:
   explicit InvariantBroken(std::string text) : text_(std::move(text)) {}

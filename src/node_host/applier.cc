@@ -290,11 +290,11 @@ Result<std::any> Applier::Lookup(const std::any& query) {
 }
 
 void Applier::AnswerReadyReads() {
-  // A user's function may take long: what was found until then does not wait for it, and nobody's
-  // callbacks are held up.
+  // A user's function may take long: what was found more than kLongestHold before does not wait for
+  // it, and nobody's callbacks are held up.
   const Scheduler& scheduler = state_.services.scheduler;
   std::vector<PendingRead> answered;
-  auto held_since = scheduler.Now();
+  const auto held_since = scheduler.Now();
   while (std::optional<PendingRead> read = state_.reads.TakeReady(applied())) {
     answered.push_back(*std::move(read));
     auto* lookup = std::get_if<PendingRead::Lookup>(&answered.back().what);
@@ -307,8 +307,8 @@ void Applier::AnswerReadyReads() {
     }
     if (scheduler.Now() - held_since < kLongestHold) continue;
     Answer(answered);
-    answered.clear();
-    held_since = scheduler.Now();
+    // As fast as these are answered, more may come: others have their turn in between.
+    return AnswerReads();
   }
   Answer(answered);
 }

@@ -42,8 +42,8 @@ ReplicaState::ReplicaState(const Services& shared, const ReplicaConfig& replica_
 void ReplicaState::SetRunning() {
   const base::MutexLock lock(mutex_);
   if (life_.load() != Life::kLoading) return;
+  life_.store(Life::kRunning, std::memory_order_release);  // it serves whoever hears of it
   services.events.Post([ref = ref](EventListener& listener) { listener.ReplicaReady(ref); });
-  life_.store(Life::kRunning, std::memory_order_release);
 }
 
 bool ReplicaState::End(Life how, const Error& why) {

@@ -109,15 +109,19 @@ void Core::EndRemoval() {
 /// of these may lead at once. Not what a restart applies again.
 void Core::KeepFormer(Index change, const Membership& members) {
   if (change <= replayed_) return;
+  // What was applied along with it is in `members` as well.
+  const Index newest = log_.last_unapplied_change();
+  if (newest <= log_.committed()) change = std::max(change, newest);
   for (const MemberProgress& member : members_) {
     if (!members.removed.contains(member.id()) || member.id() == options_.replica) continue;
     former_.push_back({.member = member, .change = change, .ticks = 2 * options_.election_ticks});
   }
-  if (former_.size() > kMaxFormer) former_.erase(former_.begin());
+  while (former_.size() > kMaxFormer) former_.erase(former_.begin());
 }
 
 void Core::FormerTick() {
-  std::erase_if(former_, [](Former& former) { return --former.ticks == 0; });
+  for (Former& former : former_) --former.ticks;
+  std::erase_if(former_, [](const Former& former) { return former.ticks == 0; });
 }
 
 /// To whom this leader sends what is in its log.

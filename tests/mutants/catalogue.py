@@ -354,8 +354,8 @@ MUTANTS = [
         "read-before-applied",
         "a confirmed read is answered before its index is applied",
         edit("node_host/pending_reads.cc",
-             "confirmed_.begin()->first <= applied) {",
-             "confirmed_.begin()->first <= applied + 1) {"),
+             "confirmed_.begin()->first > applied) return",
+             "confirmed_.begin()->first > applied + 1) return"),
         HOSTS, seeds=100,
     ),
     Mutant(

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <any>
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <future>
 #include <initializer_list>
@@ -355,6 +357,36 @@ TEST_F(LookupTest, ReadsBehindASlowOneEndInTime) {
   }
   EXPECT_GE(late, 99);
   EXPECT_EQ(lookups, 1);
+}
+
+// As soon as one is answered, the next one is there: more shards than there are workers.
+TEST_F(LookupTest, ReadsWithoutEndLeaveOthersTheirTurn) {
+  constexpr std::uint64_t kShards = 4;
+  hooks_.on_lookup = [] {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+  };
+  Begin();
+  StartOthers(kShards);
+  std::atomic<bool> over = false;
+  std::atomic<int> reading = 0;
+  const std::function<void(ShardId)> read_on = [&](ShardId shard) {
+    host().Read(shard, 1, kTimeout).Then([&, shard](auto) {
+      if (over) {
+        --reading;
+      } else {
+        read_on(shard);
+      }
+    });
+  };
+  for (std::uint64_t i = 0; i < kShards * 50; ++i) {
+    ++reading;
+    read_on(ShardId(7 + i % kShards));
+  }
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(cluster_.Propose(1, "b").has_value());
+  over = true;
+  EXPECT_TRUE(Eventually([&] { return reading == 0; }));
 }
 
 TEST_F(LookupTest, ReadsBehindASlowOneEndWithTheirReplica) {

@@ -148,8 +148,7 @@ TEST(RemovalTest, AMemberIsToldWhenAMajorityOfThoseWhoStayKnows) {
   }
 }
 
-// -- Whoever was removed may not know it yet
-// -------------------------------------------------------
+// -- Whoever was removed may not know it yet -----------------------------------------------------
 
 /// Loses what 1 appends to 3's log.
 bool NothingIsAppendedTo3(const Envelope& envelope) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "line_writer.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
@@ -18,6 +19,9 @@ namespace helloworld {
 namespace {
 
 enum class Outcome { kWritten, kFailed, kGone };
+
+/// Written at once, so that who reads a long line slowly is seen to read.
+constexpr std::size_t kPiece = 4096;
 
 }  // namespace
 
@@ -47,7 +51,8 @@ class LineWriter::Queue {
   // Run() returns after the line that it is at. Returns how many lines were not written.
   std::size_t Close() {
     std::lock_guard lock(mutex_);
-    const std::size_t left = closed_ ? 0 : lines_.size() + dropped_ + (busy_ ? 1 : 0);
+    const std::size_t under_way = telling_ > 0 ? telling_ : busy_ ? 1 : 0;
+    const std::size_t left = closed_ ? 0 : under_way + dropped_ + lines_.size();
     closed_ = true;
     lines_.clear();
     changed_.notify_all();
@@ -63,8 +68,8 @@ class LineWriter::Queue {
       changed_.wait(lock, [this] { return closed_ || !lines_.empty(); });
       if (closed_) return;
       // What is missing is told before the next line, and that is lost as well if it cannot be.
-      const std::uint64_t missing = std::exchange(dropped_, 0);
-      const std::string text = missing > 0 ? NoteOf(missing) : TakeFirst();
+      telling_ = std::exchange(dropped_, 0);
+      const std::string text = telling_ > 0 ? NoteOf(telling_) : TakeFirst();
       busy_ = true;
       lock.unlock();
       const Outcome outcome = WriteAll(text);
@@ -74,9 +79,10 @@ class LineWriter::Queue {
         closed_ = true;
         lines_.clear();
       } else if (outcome == Outcome::kFailed) {
-        if (missing > 0 && !lines_.empty()) TakeFirst();
-        dropped_ += missing + 1;
+        if (telling_ > 0 && !lines_.empty()) TakeFirst();
+        dropped_ += telling_ + 1;
       }
+      telling_ = 0;
       failed_ = outcome == Outcome::kFailed;
       changed_.notify_all();
     }
@@ -85,7 +91,7 @@ class LineWriter::Queue {
  private:
   Outcome WriteAll(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
+      const ssize_t written = ::write(fd_, bytes.data(), std::min(bytes.size(), kPiece));
       if (written >= 0) {
         bytes.remove_prefix(static_cast<std::size_t>(written));
         written_bytes_ += static_cast<std::uint64_t>(written);
@@ -124,6 +130,7 @@ class LineWriter::Queue {
   std::deque<std::string> lines_;
   std::size_t bytes_ = 0;      // of lines_
   std::uint64_t dropped_ = 0;  // before lines_.front(), not yet told
+  std::uint64_t telling_ = 0;  // so many, by what Run() is writing
   bool busy_ = false;          // Run() is writing a line
   bool closed_ = false;
 

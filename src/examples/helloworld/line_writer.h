@@ -9,7 +9,7 @@
 namespace helloworld {
 
 /// Writes lines to a file descriptor from a thread of its own, so that nobody who prints ever waits
-/// for who reads: each line, raw, with one write().
+/// for who reads: each line, raw, with one write() up to 4,096 bytes.
 ///
 /// When nobody reads, lines wait up to a limit; then the oldest give way to the newest, and once
 /// somebody reads again, a line says how many are missing in this place. So it does where lines

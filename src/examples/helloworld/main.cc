@@ -200,7 +200,7 @@ int Main(const std::vector<std::string>& arguments) {
     Console console;
     status = Run(*flags, console, signals.stop_source());
     if (const std::size_t left = console.out.Close(); left > 0) {
-      console.err.Write(std::to_string(left) + " lines of the output are lost: nobody read them");
+      console.err.Write(std::to_string(left) + " lines of the output are lost");
     }
   }
   signals.DieIfSignalled();
