@@ -100,7 +100,10 @@ class DoubleSlotFile : public SlotFile {
 
   const std::string& content() const override { return content_; }
 
+  // After a failure nobody knows which slot is whole, or where the slots are: the next write might
+  // end the last good one.
   Result<void> Write(std::string_view content) override {
+    if (failed_) return std::unexpected(*failed_);
     const std::size_t needed = kHeaderBytes + content.size() + kCrcBytes;
     Result<void> written;
     if (needed > slot_bytes_) {
@@ -108,7 +111,10 @@ class DoubleSlotFile : public SlotFile {
     } else {
       written = WriteSlot(content);
     }
-    if (!written) return Fail(ErrorCode::kWriteFailed, written.error().message);
+    if (!written) {
+      failed_ = Error{ErrorCode::kWriteFailed, written.error().message};
+      return std::unexpected(*failed_);
+    }
     content_ = content;
     return {};
   }
@@ -149,6 +155,7 @@ class DoubleSlotFile : public SlotFile {
   std::size_t slot_bytes_ = 0;
   std::uint64_t sequence_ = 0;
   std::string content_;
+  std::optional<Error> failed_;
 };
 
 }  // namespace

@@ -19,6 +19,7 @@ class SlotFile {
   virtual ~SlotFile() = default;
   /// What was written last; empty when nothing ever was.
   virtual const std::string& content() const = 0;
+  /// A failure is final: so do all later ones fail.
   virtual Result<void> Write(std::string_view content) = 0;
 };
 

@@ -89,6 +89,28 @@ TEST_F(SlotFileTest, ATornWriteLeavesTheContentBefore) {
   }
 }
 
+// As on a full disk. Whoever writes on, because nobody told it yet, must not end what is there.
+TEST_F(SlotFileTest, AWriteThatFailedIsTheLast) {
+  const std::filesystem::path in_the_way = folder_.path() / "SLOTS.tmp";
+  for (const char* content : {"one", "another"}) {  // in either slot
+    auto file = Open().value();
+    if (file == nullptr) file = CreateSlotFile(folder_.path(), "SLOTS").value();
+    ASSERT_TRUE(file->Write(content).has_value());
+    std::filesystem::create_directory(in_the_way);
+    const std::string larger(5000, 'x');
+    for (const std::string& next : {larger, larger, std::string("small")}) {
+      const Result<void> written = file->Write(next);
+      ASSERT_FALSE(written.has_value());
+      EXPECT_EQ(written.error().code, ErrorCode::kWriteFailed);
+    }
+    EXPECT_EQ(file->content(), content);
+    file.reset();
+    std::filesystem::remove(in_the_way);
+    EXPECT_EQ(Reread(), content);
+    ASSERT_TRUE(Open().value()->Write("one more").has_value());
+  }
+}
+
 TEST_F(SlotFileTest, WhenNeitherSlotIsWholeItIsDamaged) {
   {
     ASSERT_TRUE(CreateSlotFile(folder_.path(), "SLOTS").value()->Write("x").has_value());
