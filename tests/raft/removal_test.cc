@@ -155,13 +155,18 @@ bool NothingIsAppendedTo3(const Envelope& envelope) {
   return envelope.to != ReplicaId{3} || !std::holds_alternative<AppendEntries>(envelope.message);
 }
 
-TEST(RemovalTest, WhoeverLacksTheEntryGetsItStill) {
-  TestShard shard(3);
+/// 1 leads and removes 3, which gets nothing of that.
+void RemoveUnheard(TestShard& shard) {
   ASSERT_TRUE(shard.Elect(1));
   shard.TickAll(2);
   shard.filter = NothingIsAppendedTo3;
   shard.Propose(1, "a");
   shard.Change(1, "remove 3");
+}
+
+TEST(RemovalTest, WhoeverLacksTheEntryGetsItStill) {
+  TestShard shard(3);
+  RemoveUnheard(shard);
   ASSERT_TRUE(shard[1].members().removed.contains(ReplicaId{3}));
   shard.TickAll(2);
   EXPECT_FALSE(KnowsOfItsRemoval(shard, 3));
@@ -187,11 +192,7 @@ TEST(RemovalTest, TheMessageThatTellsItMayGetLost) {
 
 TEST(RemovalTest, TheNextLeaderTellsItToo) {
   TestShard shard(3);
-  ASSERT_TRUE(shard.Elect(1));
-  shard.TickAll(2);
-  shard.filter = NothingIsAppendedTo3;
-  shard.Propose(1, "a");
-  shard.Change(1, "remove 3");
+  RemoveUnheard(shard);
   shard.raft(1).TransferLeadership(ReplicaId{2});
   shard.Settle();
   ASSERT_EQ(shard.Leader(), 2u);
@@ -203,10 +204,7 @@ TEST(RemovalTest, TheNextLeaderTellsItToo) {
 
 TEST(RemovalTest, WhatIsBehindItsRemovalIsNotSentToIt) {
   TestShard shard(3);
-  ASSERT_TRUE(shard.Elect(1));
-  shard.TickAll(2);
-  shard.filter = NothingIsAppendedTo3;
-  shard.Change(1, "remove 3");
+  RemoveUnheard(shard);
   const Index last = shard.raft(1).status().last_index;
   shard.filter = nullptr;
   shard.sent.clear();
@@ -286,11 +284,7 @@ TEST(RemovalTest, WhatItAnswersCountsForNothing) {
 
 TEST(RemovalTest, NoSnapshotIsMadeForIt) {
   TestShard shard(3);
-  ASSERT_TRUE(shard.Elect(1));
-  shard.TickAll(2);
-  shard.filter = NothingIsAppendedTo3;
-  shard.Propose(1, "a");
-  shard.Change(1, "remove 3");
+  RemoveUnheard(shard);
   shard[1].TakeSnapshot(0);
   shard.filter = nullptr;
   shard.sent.clear();
