@@ -78,6 +78,23 @@ class HeldSaves {
   const std::shared_future<void> may_go_on_ = go_on_.get_future().share();
 };
 
+/// One Lookup begins and waits until it is told to go on.
+class HeldLookup {
+ public:
+  explicit HeldLookup(Hooks& hooks) {
+    hooks.on_lookup = [this] {
+      begun_.set_value();
+      go_on_.get_future().wait();
+    };
+  }
+  void WaitUntilBegun() { begun_.get_future().wait(); }
+  void GoOn() { go_on_.set_value(); }
+
+ private:
+  std::promise<void> begun_;
+  std::promise<void> go_on_;
+};
+
 /// One host with one hooked replica, and maybe others.
 class HookedTest : public testing::Test {
  protected:
@@ -307,23 +324,18 @@ TEST_F(LookupTest, OneThatThrowsFailsItsReplica) {
 }
 
 TEST_F(LookupTest, ASlowOneHoldsUpNobodysCallbacks) {
-  std::promise<void> begun;
-  std::promise<void> go_on;
-  hooks_.on_lookup = [&] {
-    begun.set_value();
-    go_on.get_future().wait();
-  };
+  HeldLookup held(hooks_);
   Begin();
   ReplicaConfig other = cluster_.Config(1);
   other.shard_id = ShardId(7);
   ASSERT_TRUE(Start(other).has_value());
   auto read = host().Read(kShard, 1, kTimeout);
-  begun.get_future().wait();
+  held.WaitUntilBegun();
   auto told = std::make_shared<std::promise<void>>();
   auto stopped = told->get_future();
   host().StopShard(ShardId(7)).Then([told](auto) { told->set_value(); });
   EXPECT_EQ(stopped.wait_for(kTimeout), std::future_status::ready);
-  go_on.set_value();
+  held.GoOn();
   EXPECT_TRUE(read.Get().has_value());
 }
 
@@ -390,19 +402,14 @@ TEST_F(LookupTest, ReadsWithoutEndLeaveOthersTheirTurn) {
 }
 
 TEST_F(LookupTest, ReadsBehindASlowOneEndWithTheirReplica) {
-  std::promise<void> begun;
-  std::promise<void> go_on;
-  hooks_.on_lookup = [&] {
-    begun.set_value();
-    go_on.get_future().wait();
-  };
+  HeldLookup held(hooks_);
   Begin();
   auto slow = host().Read(kShard, 1, kTimeout);
-  begun.get_future().wait();
+  held.WaitUntilBegun();
   auto behind = host().Read(kShard, 1, kTimeout);
   auto stopped = host().StopShard(kShard);
   EXPECT_EQ(behind.Get().error().code, ErrorCode::kTerminated);
-  go_on.set_value();
+  held.GoOn();
   EXPECT_TRUE(stopped.Get().has_value());
 }
 
