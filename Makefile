@@ -10,8 +10,8 @@ SEED ?=
 BUILD_PACKAGES := cmake ninja-build g++ pkg-config ccache python3 \
   librocksdb-dev libspdlog-dev libcli11-dev libgtest-dev libboost-dev libssl-dev libsnappy-dev \
   zlib1g-dev nlohmann-json3-dev
-GATE_PACKAGES := clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev iproute2 nftables tmux \
-  $(if $(shell command -v go),,golang)
+PROCESS_PACKAGES := ca-certificates iproute2 nftables $(if $(shell command -v go),,golang)
+GATE_PACKAGES := clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev $(PROCESS_PACKAGES)
 
 # One-line recipes below: configure a build folder; build in it; test it.
 cmake = cmake -G Ninja -S . -B $(1) $(2) >/dev/null
@@ -20,6 +20,10 @@ ctest = $(call run_tests,$(1),--no-tests=error,$(SKIP_LABELS) $(RETRY_LABELS)) $
   && $(call run_tests,$(1),--no-tests=ignore --repeat until-pass:2 -L '$(RETRY_LABELS)',$(SKIP_LABELS)))
 run_tests = ctest --test-dir $(1) -j$(JOBS) --output-on-failure $(CTEST_FLAGS) $(2) \
   $(if $(strip $(3)),-LE '$(subst $(space),|,$(strip $(3)))')
+
+# $(call filtered,PROGRAM,FILTER): the tests that the filter names; to find none is a failure.
+filtered = $(1) --gtest_filter='$(2)' --gtest_list_tests | grep -q '^  ' \
+  || { echo no tests are called '$(2)' >&2; exit 1; }; $(1) --gtest_filter='$(2)' --gtest_brief=1
 
 SOURCES = $(shell find include src tests -name '*.h' -o -name '*.cc')
 # Labels of tests to leave out, as a regular expression: each test has that of its folder.
@@ -51,7 +55,7 @@ missing=; for package in $(1); do \
   sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
   echo "installing$$missing"; \
   $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -q -y --no-install-recommends --no-remove $$missing; }
+    apt-get install -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends --no-remove $$missing; }
 endef
 
 $(BUILD)/build.ninja: | build-deps
@@ -92,18 +96,19 @@ asan: build-deps ## Run the tests with the address and undefined-behaviour sanit
 tsan: build-deps ## Run the tests with the thread sanitizer.
 	@$(call cmake,build-tsan,-DDRUMBEAT_SANITIZE=thread $(skipped))
 	@$(call ninja,build-tsan)
-	@export TSAN_OPTIONS='ignore_noninstrumented_modules=1 suppressions=$(CURDIR)/tests/tsan.supp'; \
+	@export TSAN_OPTIONS='ignore_noninstrumented_modules=1 suppressions="$(CURDIR)/tests/tsan.supp"'; \
 	  $(call ctest,build-tsan)
 
 comma := ,
 space := $(subst ,, )
 skipped = -DDRUMBEAT_SKIP_TESTS='$(subst |,;,$(SKIP_LABELS))'  # nor are they built
 
-install: all ## Install the library below PREFIX (/usr/local).
-	cmake --install $(BUILD) --prefix $(PREFIX)
+install: $(BUILD)/build.ninja ## Install the library below PREFIX (/usr/local).
+	@$(call ninja,$(BUILD),drumbeat)
+	cmake --install $(BUILD) --prefix '$(PREFIX)'
 
 clean: ## Remove what was built; data of the example stays.
-	rm -rf build build-asan build-tsan build-fuzz example-helloworld
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz example-helloworld
 
 # The folders with targets of their own: bench, interop, sim, fuzz.
 -include tests/*/targets.mk

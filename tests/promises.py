@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Says of the promises that no gate has a figure of its own for what the gates' logs tell.
 
-Usage: promises.py LOG...
+Usage: promises.py LOG...; exit status 1 when a test that the ledger names was not run, or none was.
 
 The logs are those of one run of .ci/run. Which tests answer for a promise stands in LEDGER.md, by
 its rows; `make nemesis` prints the figures of P1, P2, P4, P6 to P8 and P11 itself.
@@ -75,8 +75,10 @@ def read(logs):
 def main(logs):
     results, fuzzed, interop = read(logs)
     if not results:
-        return
+        print("*** no test was run ***")
+        return 1
     rows = list(ledger_rows())
+    not_run = 0
     for promise, what, ids in PROMISES:
         of_promise = [names for row, names in rows if re.fullmatch(ids, row)]
         names = {name for of_row in of_promise for name in of_row}
@@ -93,7 +95,9 @@ def main(logs):
             figures += interop or "not in this run"
         print(f"{promise:4} {what}: {figures}")
         report_missing(missing, results)
+        not_run += sum(1 for name in missing if plain(name) not in results)
+    return 1 if not_run else 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

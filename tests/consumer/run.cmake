@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the library, builds README.md's example against it and runs that.
-# Needs: SOURCE_DIR and BUILD_DIR of drumbeat; WORK_DIR, a folder that is made anew and removed.
+# Needs: SOURCE_DIR, BUILD_DIR, CONFIG, GENERATOR and COMPILER of drumbeat; WORK_DIR, a folder that is
+# made anew and removed.
 
 function(run)
   execute_process(COMMAND ${ARGN} COMMAND_ERROR_IS_FATAL ANY)
@@ -23,11 +24,13 @@ function(extract_example to)
 endfunction()
 
 file(REMOVE_RECURSE ${WORK_DIR})
-run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${WORK_DIR}/prefix)
+# All there is; the list of what was installed is another one than that of `make install`.
+run(${CMAKE_COMMAND} --install ${BUILD_DIR} --config ${CONFIG} --component Unspecified
+  --prefix ${WORK_DIR}/prefix)
 file(COPY ${SOURCE_DIR}/tests/consumer/CMakeLists.txt DESTINATION ${WORK_DIR}/consumer)
 extract_example(${WORK_DIR}/consumer/consumer.cc)
-run(${CMAKE_COMMAND} -G Ninja -S ${WORK_DIR}/consumer -B ${WORK_DIR}/build
-  -DCMAKE_PREFIX_PATH=${WORK_DIR}/prefix)
+run(${CMAKE_COMMAND} -G ${GENERATOR} -S ${WORK_DIR}/consumer -B ${WORK_DIR}/build
+  -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_PREFIX_PATH=${WORK_DIR}/prefix)
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 
 # A port that is free now.

@@ -6,6 +6,6 @@ SECONDS ?= 15
 CPU_HOURS ?= $(if $(LONG),1)
 TARGET ?=
 
-fuzz: build-deps ## Fuzz every parser and a whole replica: SECONDS=n each, LONG=1, TARGET=name.
+fuzz: deps ## Fuzz every parser and a whole replica: SECONDS=n each, LONG=1, TARGET=name.
 	@tests/fuzz/run --build build-fuzz --seconds $(SECONDS) \
 	  $(if $(CPU_HOURS),--cpu-hours $(CPU_HOURS)) --jobs $(JOBS) $(TARGET)

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -87,9 +88,9 @@ class Builder:
         program = program_of(mutant.judge)
         output = folder / pathlib.Path(program).name
         link = self.link_command(program)
-        link, outputs = re.subn(r"-o \S+", f"-o {output}", link, count=1)
-        link, libraries = re.subn(r"\ssrc/libdrumbeat\.a", " " + " ".join(objects) + r"\g<0>", link,
-                                  count=1)
+        link, outputs = re.subn(r"-o \S+", f"-o {shlex.quote(str(output))}", link, count=1)
+        in_front = " " + " ".join(shlex.quote(name) for name in objects)
+        link, libraries = re.subn(r"\ssrc/libdrumbeat\.a", in_front + r"\g<0>", link, count=1)
         if (outputs, libraries) != (1, 1):
             raise Trouble(f"the link line of {program} looks different than expected:\n{link}")
         self.run(link, mutant)
@@ -102,9 +103,9 @@ class Builder:
         original = str(ROOT / name)
         command = self.compile[original]
         output = f"{copy}.o"
-        command = re.sub(r"-o \S+", f"-o {output}", command, count=1)
-        command = command.replace(f"-c {original}", f"-c {copy}")
-        self.run(f"{command} -I{(ROOT / name).parent} -w", mutant)
+        command = re.sub(r"-o \S+", f"-o {shlex.quote(output)}", command, count=1)
+        command = re.sub(r"-c .*$", f"-c {shlex.quote(str(copy))}", command)
+        self.run(f"{command} -I{shlex.quote(str((ROOT / name).parent))} -w", mutant)
         return output
 
     def run(self, command, mutant):

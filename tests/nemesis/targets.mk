@@ -9,6 +9,7 @@ nemesis_minutes = $(if $(filter command environment,$(firstword $(origin MINUTES
 
 .PHONY: nemesis
 nemesis: $(BUILD)/build.ninja ## Real faults for real replicas; MINUTES=, POWER_CUTS=, SEED=.
+	@$(call install_missing,$(PROCESS_PACKAGES))
 	@$(call ninja,$(BUILD),interop_node example-helloworld nemesis_preload)
 	@$(call nemesis,--node $(BUILD)/tests/interop/interop_node,40)
 	@$(call nemesis,--example $(BUILD)/src/examples/helloworld/example-helloworld,20)

@@ -6,5 +6,5 @@ CLOSES ?= 10000
 
 closes: $(BUILD)/build.ninja ## Close a host in the middle of everything, CLOSES=n times.
 	@$(call ninja,$(BUILD),node_host_tests) >/dev/null
-	@seq 4 | DRUMBEAT_CLOSES=$$(($(CLOSES) / 4)) xargs -P 4 -I % \
-	  $(BUILD)/tests/node_host_tests --gtest_filter='CloseRaceTest.*' --gtest_brief=1
+	@export DRUMBEAT_CLOSES=$$(($(CLOSES) / 4)); seq 4 | xargs -P 4 -I % \
+	  sh -c "$(call filtered,$(BUILD)/tests/node_host_tests,CloseRaceTest.*)"

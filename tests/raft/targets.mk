@@ -3,5 +3,5 @@
 .PHONY: explore
 explore: $(BUILD)/build.ninja ## Visit all states of a small shard within bounds (LONG=1: wider).
 	@$(call ninja,$(BUILD),raft_tests) >/dev/null
-	@DRUMBEAT_EXPLORE=$(if $(LONG),large,medium) $(BUILD)/tests/raft_tests \
-	  --gtest_filter='ExplorerTest.*' --gtest_brief=1
+	@export DRUMBEAT_EXPLORE=$(if $(LONG),large,medium); \
+	  $(call filtered,$(BUILD)/tests/raft_tests,ExplorerTest.*)

@@ -29,12 +29,16 @@ class PartitionTest : public SystemTest {
     }
     std::filesystem::permissions(cluster_.directory(), std::filesystem::perms(0755));
     std::filesystem::create_directories(cluster_.data());
+    // Where it was built, they may not look.
+    const auto program = cluster_.directory() / "example-helloworld";
+    std::filesystem::copy_file(cluster_.Options(1).executable, program);
     for (const int replica : Cluster::kFounders) {
       std::filesystem::create_directory(cluster_.data(replica));
       std::filesystem::permissions(cluster_.data(replica), std::filesystem::perms(0700));
       ASSERT_EQ(::chown(cluster_.data(replica).c_str(), User(replica), User(replica)), 0);
       ProgramOptions options = cluster_.Options(replica);
       options.user = User(replica);
+      options.executable = program;
       cluster_.Start(replica, options);
     }
     ASSERT_TRUE(cluster_.Say(1, "the first message"));

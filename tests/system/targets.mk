@@ -8,6 +8,5 @@ TRIES ?= $(if $(LONG),100)
 
 kills: $(BUILD)/build.ninja ## Kill replicas of the example, KILLS=n times; no printed line is lost.
 	@$(call ninja,$(BUILD),system_tests) >/dev/null
-	@DRUMBEAT_KILLS=$(KILLS) $(if $(TRIES),DRUMBEAT_TRIES=$(TRIES)) \
-	  $(BUILD)/tests/system/system_tests \
-	  --gtest_filter='KillTest.*$(if $(TRIES),:FailoverTest.*)' --gtest_brief=1
+	@export DRUMBEAT_KILLS=$(KILLS) $(if $(TRIES),DRUMBEAT_TRIES=$(TRIES)); \
+	  $(call filtered,$(BUILD)/tests/system/system_tests,KillTest.*$(if $(TRIES),:FailoverTest.*))

@@ -11,12 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Folders and files of the top level that are made by building and using, or by tools.
-bool IsGenerated(const std::string& name) {
-  return name.starts_with("build") || name == ".git" || name == ".cache" ||
-         name == "example-helloworld" || name == "compile_commands.json";
-}
-
 void Load(const fs::path& path, std::map<std::string, SourceFile>& files) {
   std::ifstream in(path, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(in), {}};
@@ -29,7 +23,7 @@ std::map<std::string, SourceFile> LoadAll() {
   std::map<std::string, SourceFile> files;
   for (const auto& top : fs::directory_iterator(ProjectFolder())) {
     const std::string name = top.path().filename().string();
-    if (IsGenerated(name) || name == "example-data") continue;
+    if (IsGenerated(top.path()) || name == "example-data") continue;
     if (top.is_regular_file()) Load(top.path(), files);
     if (!top.is_directory()) continue;
     for (const auto& entry : fs::recursive_directory_iterator(top.path())) {
@@ -107,6 +101,14 @@ const std::map<std::string, SourceFile>& SourceTree() {
 }
 
 fs::path ProjectFolder() { return DRUMBEAT_PROJECT_FOLDER; }
+
+bool IsGenerated(const fs::path& path) {
+  const std::string name = path.filename().string();
+  const bool of_a_tool = name.starts_with('.') && name != ".ci" && fs::is_directory(path);
+  return name == ".git" || name.starts_with("build") || fs::exists(path / "CMakeCache.txt") ||
+         of_a_tool || name == "example-helloworld" || name == "compile_commands.json" ||
+         name == "core" || name.ends_with(".log") || name == "nohup.out";
+}
 
 std::string CodeOnly(std::string_view text) {
   std::string code(text);

@@ -28,6 +28,9 @@ const std::map<std::string, SourceFile>& SourceTree();
 
 std::filesystem::path ProjectFolder();
 
+// Whether a folder or file of the top level was made by building and using, or by some tool.
+bool IsGenerated(const std::filesystem::path& path);
+
 // The same C++ text with blanks for comments and for what is in string and character literals.
 std::string CodeOnly(std::string_view text);
 
