@@ -20,7 +20,8 @@ constexpr std::uint64_t kSnapshotReceivedTicks = 2;
 /// Of the entries that founding members begin with.
 constexpr Term kFoundingTerm(1);
 
-/// For how many election timeouts a removal may wait before that is logged.
+/// For how many election timeouts a removal may wait before that is logged, and a replica that
+/// cannot campaign for a leader before it calls the others.
 constexpr std::uint64_t kPatientElections = 2;
 
 // Such as "1, 2".
@@ -91,6 +92,19 @@ void ReplicaRaft::Greet() {
   }
 }
 
+// One that cannot campaign, and lacks nothing that others would send it: where they all sleep, they
+// hear of it in no other way.
+void ReplicaRaft::GreetAgain() {
+  if (state_.leader().leader) {
+    leaderless_ticks_ = 0;
+    return;
+  }
+  if (++leaderless_ticks_ < kPatientElections * state_.config.election_ticks) return;
+  leaderless_ticks_ = 0;
+  greeted_.clear();
+  Greet();
+}
+
 void ReplicaRaft::AddLastUpdate(std::vector<storage::ReplicaUpdate>& updates) {
   // So that a restart applies again what was applied here, such as the removal of this replica,
   // which nobody would tell it again. Lost to a power cut, it only comes later.
@@ -145,6 +159,7 @@ void ReplicaRaft::Tick(std::uint64_t ticks) {
   for (std::uint64_t i = 0; i < std::min(ticks, kMaxTicksAtOnce); ++i) {
     ++own_ticks_;
     raft_->Tick();
+    if (state_.config.role == ReplicaRole::kNonVoting) GreetAgain();
   }
   for (auto status = snapshot_statuses_.begin(); status != snapshot_statuses_.end();) {
     if (status->second.due_tick > own_ticks_) {

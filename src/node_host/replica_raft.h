@@ -60,6 +60,7 @@ class ReplicaRaft {
   void Start();
   /// Lets the other members that are known hear that this replica is back, each once.
   void Greet();
+  void GreetAgain();
   void Handle(const ReplicaEvent& event);
   // The log could not be cut: the store failed for all, or what it holds of this replica is
   // damaged.
@@ -101,6 +102,7 @@ class ReplicaRaft {
   std::set<ReplicaId> greeted_;
   /// Once this is applied, all members are known that were when the replica ended; 0: no more.
   Index greets_again_at_;
+  std::uint64_t leaderless_ticks_ = 0;
   std::uint64_t own_ticks_ = 0;
   std::map<ReplicaId, DelayedStatus> snapshot_statuses_;
   /// Receivers of snapshots that are on their way. One who lost the leadership and regained it may

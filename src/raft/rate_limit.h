@@ -20,6 +20,8 @@ class RateLimiter {
   std::uint64_t max_bytes() const { return max_bytes_; }
   /// `own_bytes`: what the log holds here now.
   bool Limited(std::uint64_t own_bytes);
+  /// The most that the log holds anywhere, as far as it is known.
+  std::uint64_t Largest(std::uint64_t own_bytes) const;
   /// What a member reported. Sizes beyond 2^63 are a difference that went below zero.
   void Report(ReplicaId from, std::uint64_t bytes);
   /// Called every election timeout; reports of the fourth last one are forgotten.
@@ -37,8 +39,6 @@ class RateLimiter {
 
     auto fields() const { return std::tie(bytes, tick); }
   };
-  std::uint64_t Largest(std::uint64_t own_bytes) const;
-
   std::uint64_t max_bytes_;
   std::uint64_t tick_ = 0;
   bool limited_ = false;

@@ -49,11 +49,12 @@ void ForwardedReads::Add(ReadContext context) {
   contexts_.push_back(context);
 }
 
-bool ForwardedReads::Take(ReadContext context) {
+std::vector<ReadContext> ForwardedReads::TakeThrough(ReadContext context) {
   const auto found = std::ranges::find(contexts_, context);
-  if (found == contexts_.end()) return false;
-  contexts_.erase(found);
-  return true;
+  if (found == contexts_.end()) return {};
+  std::vector<ReadContext> taken(contexts_.begin(), found + 1);
+  contexts_.erase(contexts_.begin(), found + 1);
+  return taken;
 }
 
 std::deque<ReadContext> ForwardedReads::TakeAll() { return std::exchange(contexts_, {}); }

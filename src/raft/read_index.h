@@ -69,8 +69,8 @@ class ForwardedReads {
   bool empty() const { return contexts_.empty(); }
   /// Forgets the oldest beyond the limit: its answer was lost long ago.
   void Add(ReadContext context);
-  /// Whether `context` was waiting; it no longer is.
-  bool Take(ReadContext context);
+  /// If `context` was waiting: itself and all that were passed on before it, which wait no longer.
+  std::vector<ReadContext> TakeThrough(ReadContext context);
   std::deque<ReadContext> TakeAll();
 
   /// All that it holds, to tell states apart.

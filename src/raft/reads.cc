@@ -72,9 +72,13 @@ void Core::DropReads() {
   }
 }
 
+// Reads that were passed on before had begun when the leader noted this index, so it serves them,
+// too. Their own answers may be lost; and a Dragonboat leader answers what a later round swept
+// along in that round's name.
 void Core::HandleReadIndexReply(ReplicaId, const ReadIndexReply& reply) {
-  if (!forwarded_reads_.Take(reply.context)) return;  // not asked, or answered before
-  out_.reads.push_back({.index = reply.index, .context = reply.context});
+  for (const ReadContext context : forwarded_reads_.TakeThrough(reply.context)) {
+    out_.reads.push_back({.index = reply.index, .context = context});
+  }
 }
 
 // One round for all reads that came since the last output: its context is the newest one's.

@@ -117,11 +117,11 @@ std::optional<DropReason> Core::WhyDropped(const Entry& entry, Origin origin) {
   }
   // What is behind a removal that is held back is applied late, if those who stay are away.
   if (removal_ && log_.bytes() >= options_.max_apply_bytes) return DropReason::kBusy;
-  // Those who passed theirs on were told so late that they get some slack.
   const std::uint64_t bytes = log_.bytes();
-  const bool limited = rate_limiter_.Limited(bytes);
-  if (!limited) return std::nullopt;
-  if (origin == Origin::kForwarded && bytes / 2 < rate_limiter_.max_bytes()) return std::nullopt;
+  if (!rate_limiter_.Limited(bytes)) return std::nullopt;
+  // Those who passed theirs on were told so late that they get some slack.
+  const bool little = rate_limiter_.Largest(bytes) / 2 < rate_limiter_.max_bytes();
+  if (origin == Origin::kForwarded && little) return std::nullopt;
   return DropReason::kBusy;
 }
 

@@ -47,6 +47,23 @@ TEST(ProposalLimitsTest, AFollowersReportLimitsTheLeader) {
   EXPECT_EQ(shard[1].history().back(), "2/b");
 }
 
+// Else a slow member's memory grows without end where all clients are at other hosts than the
+// leader's.
+TEST(ProposalLimitsTest, AFollowersReportLimitsWhatOthersPassOnToo) {
+  Options options = TestShard::DefaultOptions();
+  options.max_in_memory_log_bytes = 1000;
+  TestShard shard(3, options);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.Tick(1);
+  const std::uint64_t term = shard.raft(1).term().value();
+  shard.Deliver(Make(2, 1, term, RateLimitReport{.bytes = 1500}));
+  shard.Propose(3, "passed on late");
+  EXPECT_EQ(shard[1].history().back(), "2/passed on late");
+  shard.Deliver(Make(2, 1, term, RateLimitReport{.bytes = 5000}));
+  shard.Propose(3, "too much");
+  EXPECT_EQ(shard[1].history().back(), "2/passed on late");
+}
+
 /// What replica 2 reports during an election timeout in which it hears its leader.
 std::vector<Envelope> ReportsOf(TestReplica& follower) {
   std::vector<Envelope> sent;

@@ -71,22 +71,22 @@ TEST(ReadQueueTest, RoundsGoOnCountingAfterLeadershipWasLost) {
   EXPECT_GT(*queue.SequenceOf(Context(11)), before);
 }
 
-TEST(ForwardedReadsTest, EachIsAnsweredOnce) {
+TEST(ForwardedReadsTest, AnAnswerTakesAllBeforeItOnce) {
   ForwardedReads reads;
-  reads.Add(Context(1));
-  reads.Add(Context(2));
-  EXPECT_FALSE(reads.Take(Context(3)));
-  EXPECT_TRUE(reads.Take(Context(2)));
-  EXPECT_FALSE(reads.Take(Context(2)));
-  EXPECT_TRUE(reads.Take(Context(1)));
+  for (const std::uint64_t low : {1, 2, 3}) reads.Add(Context(low));
+  EXPECT_TRUE(reads.TakeThrough(Context(4)).empty());
+  EXPECT_EQ(reads.TakeThrough(Context(2)), (std::vector<ReadContext>{Context(1), Context(2)}));
+  EXPECT_TRUE(reads.TakeThrough(Context(2)).empty());
+  EXPECT_TRUE(reads.TakeThrough(Context(1)).empty());
+  EXPECT_EQ(reads.TakeThrough(Context(3)).size(), 1u);
   EXPECT_TRUE(reads.empty());
 }
 
 TEST(ForwardedReadsTest, ForgetsTheOldestBeyondItsLimit) {
   ForwardedReads reads;
   for (std::uint64_t i = 1; i <= ForwardedReads::kLimit + 1; ++i) reads.Add(Context(i));
-  EXPECT_FALSE(reads.Take(Context(1)));
-  EXPECT_TRUE(reads.Take(Context(2)));
+  EXPECT_TRUE(reads.TakeThrough(Context(1)).empty());
+  EXPECT_EQ(reads.TakeThrough(Context(2)).size(), 1u);
   EXPECT_EQ(reads.TakeAll().size(), ForwardedReads::kLimit - 1);
   EXPECT_TRUE(reads.empty());
 }

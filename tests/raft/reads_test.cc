@@ -44,6 +44,29 @@ TEST(ReadsTest, AReadBeforeTheFirstCommitOfTheTermWaitsForIt) {
   EXPECT_EQ(shard[2].reads[0].index, Index{4});
 }
 
+// The answer to the first one is lost, or comes from a Dragonboat leader, which gives both the name
+// of the second.
+TEST(ReadsTest, AnAnswerServesAllThatWerePassedOnBefore) {
+  TestShard shard(3);
+  ASSERT_TRUE(shard.Elect(1));
+  shard.Tick(1);  // 2 hears of its leader
+  shard.filter = [](const Envelope&) { return false; };
+  for (const std::uint64_t low : {1, 2, 3}) shard.raft(2).ReadIndex(Context(low));
+  shard.Settle();
+  shard.filter = nullptr;
+  const std::uint64_t term = shard.raft(1).term().value();
+  for (int i = 0; i < 2; ++i) {
+    shard.Deliver(Make(1, 2, term, ReadIndexReply{.index = Index(2), .context = Context(2)}));
+  }
+  shard.Deliver(Make(1, 2, term, ReadIndexReply{.index = Index(2), .context = Context(1)}));
+  shard.Settle();
+  ASSERT_EQ(shard[2].reads.size(), 2u);
+  for (const std::uint64_t low : {1, 2}) {
+    EXPECT_EQ(shard[2].reads[low - 1].context, Context(low));
+    EXPECT_EQ(shard[2].reads[low - 1].index, Index(2));
+  }
+}
+
 TEST(ReadsTest, ASingleVoterAnswersAtOnceButNotBeforeItsFirstCommit) {
   TestShard shard(1);
   for (int i = 0; i < 20 && shard.raft(1).role() != Role::kLeader; ++i) shard.raft(1).Tick();

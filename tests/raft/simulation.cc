@@ -449,7 +449,7 @@ bool Simulation::Converged() const {
 }
 
 void Simulation::Converge() {
-  crash_permille_ = 0;
+  crash_permille_ = linger_percent_ = 0;
   cuts_.clear();
   for (auto& [id, replica] : replicas_) {
     // Those that learned of their removal stay down, as a host would have it.
@@ -457,7 +457,8 @@ void Simulation::Converge() {
   }
   const std::uint64_t before = next_command_;
   const std::uint64_t reads_before = statistics_.reads;
-  for (std::uint64_t tick = 0; tick < 60 * options_.election_ticks; ++tick) {
+  // Ten election timeouts (P6), behind five of silence.
+  for (std::uint64_t tick = 0; tick < 15 * options_.election_ticks; ++tick) {
     for (auto& [id, replica] : replicas_) {
       if (!replica->running()) continue;
       replica->raft().Tick();
