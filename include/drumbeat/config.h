@@ -40,8 +40,8 @@ struct ReplicaConfig {
   ReplicaId replica_id;
 
   /// A follower that hears no leader for election_ticks to 2 x election_ticks - 1 ticks (drawn
-  /// each time) campaigns. More than 2 x heartbeat_ticks; below 10 x heartbeat_ticks elections
-  /// that nobody needed become likely.
+  /// each time) campaigns. More than 2 x heartbeat_ticks, at most 2^20; below 10 x heartbeat_ticks
+  /// elections that nobody needed become likely.
   std::uint64_t election_ticks = 10;
   /// A leader's heartbeat period, at least 1.
   std::uint64_t heartbeat_ticks = 1;
@@ -56,7 +56,7 @@ struct ReplicaConfig {
   bool quiesce = false;
   ReplicaRole role = ReplicaRole::kVoter;
 
-  /// Take a snapshot whenever this many entries were applied since the last one. 0: only on
+  /// Take a snapshot whenever more entries than this were applied since the last one. 0: only on
   /// request; then the log grows without bound. Small values cost snapshots, large ones disk
   /// space and a long replay after a restart.
   std::uint64_t snapshot_entries = 0;
@@ -70,14 +70,14 @@ struct ReplicaConfig {
   /// the replicated rules: equal on all members.
   bool ordered_config_change = false;
 
-  /// The largest command that may be proposed here, in bytes. At most 64 MiB.
+  /// The largest command that may be proposed here, in bytes: 1 to 64 MiB.
   std::size_t max_entry_bytes = 64u << 20;
   /// Entries that are in the log but not applied yet may hold this much memory before proposals
   /// get kBusy; the leader also heeds what its followers report. As much again may wait in front of
-  /// the log while that is written. 0: no limit.
+  /// the log while that is written. 0: no limit; otherwise at least max_entry_bytes.
   std::size_t max_in_memory_log_bytes = 256u << 20;
-  /// Accept IPv6 addresses in membership changes. One such entry ends every Dragonboat member of
-  /// the shard, so it is off by default.
+  /// Accept IPv6 addresses of members, in StartOptions and in membership changes. One such entry
+  /// ends every Dragonboat member of the shard, so it is off by default.
   bool allow_ipv6_members = false;
 
   /// Says what is wrong with the first field that is out of bounds.
@@ -110,7 +110,7 @@ struct TransportLimits {
   std::size_t max_send_queue_bytes = 256u << 20;
   /// Messages waiting to be sent to one address and stream.
   std::size_t max_send_queue_messages = 16384;
-  /// Bytes of received messages waiting for one replica.
+  /// Bytes of received messages waiting for one replica, at least 64 KiB.
   std::size_t max_receive_queue_bytes = 256u << 20;
   /// Snapshots streamed out and in at once, at least 1.
   std::size_t max_snapshots_out = 64;
@@ -125,7 +125,8 @@ struct TransportLimits {
 
 /// How a node host behaves.
 struct NodeHostConfig {
-  /// Everything this host stores. Created (mode 0700) with its missing parents when absent.
+  /// Everything this host stores. Created (mode 0700) with its missing parents when absent. A
+  /// relative path counts from the working directory of the moment of Open().
   std::filesystem::path data_dir;
   /// The `host:port` that other members dial, exactly as it stands in the membership; lower-cased.
   /// The data folder is bound to it.
@@ -142,11 +143,11 @@ struct NodeHostConfig {
   std::optional<TlsConfig> tls = {};
   TransportLimits transport = {};
 
-  /// Threads that run Raft and write the log, each for a fixed part of the shards. 0: one for two
-  /// cores. May change between starts.
+  /// Threads that run Raft and write the log, each for a fixed part of the shards, at most 1,024.
+  /// 0: one for two cores. May change between starts.
   std::size_t engine_workers = 0;
   /// Threads that run state machines; a slow one takes up one of them. 0: as many as cores, at
-  /// least 2. May change between starts.
+  /// least 2; at most 1,024. May change between starts.
   std::size_t apply_workers = 0;
   /// Memory of RocksDB's write buffers, in bytes: 4 MiB to 1 TiB. More of it makes bursts cheaper.
   std::size_t log_store_memory_bytes = 64u << 20;

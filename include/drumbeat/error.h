@@ -31,7 +31,8 @@ enum class ErrorCode : std::uint8_t {
   // -- Did not happen: the state of host or shard ------------------------------------------------
   kClosed,              ///< The node host was closed before the request was taken.
   kShardNotFound,       ///< No replica of this shard runs on this node host.
-  kShardAlreadyExists,  ///< A replica of this shard runs here, or is still stopping.
+  kShardAlreadyExists,  ///< A replica of this shard is here: it runs, failed, was removed, or is
+                        ///< still stopping. NodeHost::StopShard ends it.
   kBootstrapMismatch,   ///< How the replica is started contradicts how it was first started.
   kReplicaRemoved,      ///< This replica was removed from its shard (or its data was), for ever.
   kReplicaFailed,       ///< The replica stopped after an error of its own; the text says which.

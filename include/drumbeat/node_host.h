@@ -39,15 +39,16 @@ struct ReplicaInfo {
   Index applied;
   Index last_index;
   Index snapshot_index;
-  /// False while it loads its state.
+  /// Whether it serves: false while it loads its state, and once it failed, was removed or stops.
   bool ready = false;
 };
 
 /// One process's membership in many Raft groups: owns the log store, the snapshot store, the
 /// transport and the threads, and routes each request to the shard that it names.
 ///
-/// Thread-safety: any method from any thread, but the blocking ones not from inside a StateMachine
-/// callback, which would wait for itself.
+/// Thread-safety: any method from any thread, but StartReplica, RemoveData, StaleRead and
+/// Request::Get() not from inside a StateMachine, which would wait for itself: these three say
+/// kInvalidArgument there.
 /// Lifetime: the destructor closes the host. On one of the host's own threads (a callback of a
 /// Request, an EventListener, a StateMachine) it cannot wait: it returns at once, a thread of its
 /// own does the rest, and config.listener is released when that is done. Only then may the program
@@ -59,6 +60,8 @@ struct ReplicaInfo {
 /// kShardNotFound, kReplicaRemoved, kReplicaFailed, kNotReady, kBusy, kNotSupported (a witness).
 /// kTerminated means that the replica or the host stopped while the request was under way: for a
 /// proposal or a membership change the outcome is unknown.
+/// What a leader refuses (kBusy, kNoLeader, kInProgress, kRejected) only its own host hears of.
+/// Asked elsewhere, such a request ends in kTimeout; GetLeader tells whom to ask.
 class NodeHost {
  public:
   /// How long Close() gives other members to take leaderships over, unless told otherwise.
@@ -84,7 +87,7 @@ class NodeHost {
   /// destructor waits for its end.
   void Close(std::chrono::milliseconds handover = kHandover);
 
-  /// The effective configuration.
+  /// The effective configuration: what was left open is filled in, the data folder's path absolute.
   const NodeHostConfig& config() const;
   /// The address and port in use by the listening socket, such as "127.0.0.1:63001".
   std::string listen_address() const;
@@ -95,11 +98,12 @@ class NodeHost {
   /// EventListener::ReplicaReady). One that turns out not to have the role that its shard gave it
   /// (a witness or not) fails with kBootstrapMismatch (ReplicaFailed). Blocks on the disk.
   /// Errors: kClosed, kHostFailed; kInvalidArgument (also a factory that throws or makes nothing),
-  /// kInvalidAddress; kShardAlreadyExists; kBootstrapMismatch: join or members contradict the
-  /// first start, or this folder holds another replica of the shard; kReplicaRemoved; kDamaged,
-  /// kReplicaFailed: what is stored of it cannot be trusted. Nothing of it is changed, and it
-  /// cannot be started before RemoveData; the host's other replicas go on. kWriteFailed ends the
-  /// host.
+  /// kInvalidAddress; kShardAlreadyExists (StopShard ends what is here, also what failed or was
+  /// removed); kBootstrapMismatch: join or members contradict the first start, or this folder holds
+  /// another replica of the shard; kReplicaRemoved; kNewerFormat; kDamaged: what is stored of it
+  /// cannot be trusted. Nothing of it is changed, and it will not start again: behind RemoveData,
+  /// another replica of the shard, with a new id, can. The host's other replicas go on.
+  /// kWriteFailed ends the host.
   Result<void> StartReplica(const StartOptions& options, StateMachineFactory factory,
                             const ReplicaConfig& config);
   /// Stops the replica of `shard`; completes once it is gone and may be started again. Not a
@@ -108,9 +112,9 @@ class NodeHost {
   /// Deletes all that is stored of a stopped replica, damaged or not, for ever: its id cannot be
   /// started here again, another one of the shard can. Remove it from its shard first: as a member
   /// it may have voted, and nobody would know any more. Blocks on the disk.
-  /// Errors: kClosed, kHostFailed, kInvalidArgument; kShardAlreadyExists: a replica of the shard
-  /// runs here, or is still stopping; kNotFound: nothing is stored of it. kWriteFailed ends the
-  /// host.
+  /// Errors: kClosed, kHostFailed, kInvalidArgument; kShardAlreadyExists: a replica of the shard is
+  /// here (StopShard first, also one that failed or was removed), or is still stopping; kNotFound:
+  /// nothing is stored of it. kWriteFailed ends the host.
   Result<void> RemoveData(ShardId shard, ReplicaId replica);
 
   /// Replicates `command`; the request completes once this process's replica has applied it.
@@ -134,10 +138,12 @@ class NodeHost {
   /// Errors: kNoLeader, kTimeout.
   /// Source: Ongaro 2014, section 6.4.
   Request<Index> ReadIndex(ShardId shard, std::chrono::milliseconds timeout);
-  /// A linearizable read: ReadIndex, then StateMachine::Lookup(query), whose error is passed on.
+  /// A linearizable read: ReadIndex, then StateMachine::Lookup(query), whose error is passed on
+  /// (kReplicaFailed as kAborted). The lookups of a replica run one after the other, between its
+  /// Updates: for slow or many ones use ReadIndex, and then StaleRead on threads of your own.
   Request<std::any> Read(ShardId shard, std::any query, std::chrono::milliseconds timeout);
-  /// Looks `query` up in this replica's present state, however old that is. Waits for a running
-  /// Update.
+  /// Looks `query` up in this replica's present state, however old that is, on this thread. Blocks
+  /// during a running Update or RecoverFromSnapshot.
   Result<std::any> StaleRead(ShardId shard, const std::any& query);
 
   /// The members, as of a moment after the call (linearizable).
@@ -174,7 +180,8 @@ class NodeHost {
                                            std::uint64_t config_change_id = 0);
 
   /// Takes a snapshot of this replica now and cuts its log. Result: the snapshot's index.
-  /// Errors: kInProgress, kNothingToDo, kAborted (by the machine), kPayloadTooLarge, kStorage.
+  /// Errors: kInProgress, kNothingToDo, kAborted (by the machine), kPayloadTooLarge, kStorage (too
+  /// little of the disk is free, for example). kTimeout: it goes on. kWriteFailed ends the host.
   Request<Index> RequestSnapshot(ShardId shard, const SnapshotOptions& options,
                                  std::chrono::milliseconds timeout);
 
@@ -190,7 +197,7 @@ class NodeHost {
 
   /// From memory, without a round trip.
   Result<ReplicaInfo> GetReplicaInfo(ShardId shard) const;
-  /// All replicas that run here.
+  /// All replicas that are here: those that failed or were removed, too, until StopShard.
   std::vector<ReplicaInfo> GetNodeHostInfo() const;
 
  private:

@@ -39,14 +39,18 @@ struct RequestState {
 }  // namespace internal
 
 /// A request under way; it completes exactly once, whatever happens, at the latest when its
-/// timeout has passed or the node host was closed.
+/// timeout has passed or the node host was closed; later only by the time that the state machine
+/// takes for a call that is under way by then (NodeHost::Read, StopShard).
 ///
 /// Use one of Get(), Then() and co_await, once. Dropping a Request means "not interested": the
-/// request itself goes on.
+/// request itself goes on. A coroutine must not be destroyed while it waits for one.
 /// Thread-safety: a Request belongs to one thread at a time.
 /// Callbacks and resumed coroutines run on a thread of the node host that does nothing else, one
 /// after the other; they may call the NodeHost, but should not block: that delays the others. Must
-/// not throw (what they throw there is logged and dropped).
+/// not throw (what they throw there is logged and dropped). While the host closes, its closing
+/// thread runs the last ones. A result that is there already is handed over at once, on the thread
+/// that asks, and what is refused is there from the start: so do not hold a lock that the callback
+/// takes, and do not ask again from inside without a pause.
 template <class T>
 class [[nodiscard]] Request {
  public:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "drumbeat/types.h"
@@ -12,8 +13,10 @@ namespace drumbeat {
 /// With a *registered* session (NodeHost::OpenSession) each proposal carries a series number, and
 /// the shard applies each number once: after an unknown outcome, propose again with the unchanged
 /// session and get the first attempt's result. Call ProposalCompleted() after each proposal that
-/// completed, before the next one. A shard remembers its 4,096 most recently used sessions; an
-/// evicted one gets ErrorCode::kSessionExpired.
+/// completed, before the next one: a number that was proposed with one command must never be
+/// proposed with another, as the shard answers with the first one's result and does not apply the
+/// second. A shard remembers its 4,096 most recently used sessions; an evicted one gets
+/// ErrorCode::kSessionExpired.
 /// With the *NoOP* session nothing is remembered: a retry may apply the command twice. It costs
 /// nothing and may be shared.
 ///
@@ -22,10 +25,12 @@ namespace drumbeat {
 class Session {
  public:
   /// A session without duplicate suppression, usable for any number of proposals at once.
-  static Session NoOp(ShardId shard) { return Session(shard, 0); }
-  /// A registered session, as NodeHost::OpenSession returns it; `client_id` is not 0.
-  static Session Registered(ShardId shard, std::uint64_t client_id) {
-    return Session(shard, client_id);
+  static Session NoOp(ShardId shard) { return Session(shard, 0, 0); }
+  /// A registered session, as NodeHost::OpenSession returns it, or as client_id() and series_id()
+  /// were kept elsewhere: to go on with one behind a restart, keep series_id() durably before each
+  /// proposal. `client_id` 0 makes a NoOP session; `series_id` is at least 1.
+  static Session Registered(ShardId shard, std::uint64_t client_id, std::uint64_t series_id = 1) {
+    return Session(shard, client_id, series_id);
   }
 
   ShardId shard_id() const { return shard_id_; }
@@ -44,8 +49,10 @@ class Session {
   }
 
  private:
-  Session(ShardId shard, std::uint64_t client_id)
-      : shard_id_(shard), client_id_(client_id), series_id_(client_id == 0 ? 0 : 1) {}
+  Session(ShardId shard, std::uint64_t client_id, std::uint64_t series_id)
+      : shard_id_(shard),
+        client_id_(client_id),
+        series_id_(client_id == 0 ? 0 : std::max<std::uint64_t>(series_id, 1)) {}
 
   ShardId shard_id_;
   std::uint64_t client_id_;

@@ -26,8 +26,19 @@ class SnapshotWriter {
 class SnapshotReader {
  public:
   virtual ~SnapshotReader() = default;
-  /// Fills at most `buffer.size()` bytes and returns how many; 0 only at the end.
+  /// Fills at most `buffer.size()` bytes, often fewer, and returns how many; 0 only at the end.
   virtual Result<std::size_t> Read(std::span<char> buffer) = 0;
+  /// The same, but less than the whole buffer only at the end.
+  Result<std::size_t> ReadFully(std::span<char> buffer) {
+    std::size_t filled = 0;
+    while (filled < buffer.size()) {
+      const Result<std::size_t> read = Read(buffer.subspan(filled));
+      if (!read) return read;
+      if (*read == 0) break;
+      filled += *read;
+    }
+    return filled;
+  }
 };
 
 /// What a snapshot request may ask for.

@@ -28,10 +28,11 @@ struct UpdateEntry {
 /// Thread-safety: Update, RecoverFromSnapshot and Close are called alone; Lookup and SaveSnapshot
 /// share, with each other and among themselves, but never with those three.
 /// Errors and exceptions: what a callback throws or returns as an error stops this replica (it is
-/// told to the EventListener), not the process and no other replica. A refusal that is part of the
+/// told to the EventListener), not the process and no other replica. So does a command that makes
+/// Update throw, on every replica and again after each start: a refusal that is part of the
 /// application belongs into the ApplyResult. An error that Lookup returns is its answer and stops
-/// nothing; what it throws does.
-/// Callbacks must not call the NodeHost's blocking functions.
+/// nothing, nor does kAborted from SaveSnapshot, which only ends that snapshot; what they throw
+/// does. Callbacks must not call the NodeHost's blocking functions (see there).
 class StateMachine {
  public:
   virtual ~StateMachine() = default;

@@ -7,7 +7,6 @@
 
 #include "base/crc.h"
 #include "codec/image_header.h"
-#include "codec/read_fully.h"
 #include "codec/snappy_stream.h"
 #include "codec/snapshot_image.h"
 
@@ -16,7 +15,7 @@ namespace {
 
 Result<void> ReadPart(SnapshotReader& source, std::size_t length, std::string& part) {
   part.resize(length);
-  const Result<std::size_t> got = ReadFully(source, part);
+  const Result<std::size_t> got = source.ReadFully(part);
   if (!got) return std::unexpected(got.error());
   if (*got < length) return DamagedImage("it is cut off");
   return {};

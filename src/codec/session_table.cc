@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/byte_coding.h"
-#include "codec/read_fully.h"
 #include "codec/session_json.h"
 #include "codec/snapshot_image.h"
 
@@ -32,7 +31,7 @@ Result<std::string> ReadPiece(SnapshotReader& reader, std::uint64_t length) {
   while (piece.size() < length) {
     const std::size_t have = piece.size();
     piece.resize(have + static_cast<std::size_t>(std::min(kStep, length - have)));
-    const Result<std::size_t> got = ReadFully(reader, std::span(piece).subspan(have));
+    const Result<std::size_t> got = reader.ReadFully(std::span(piece).subspan(have));
     if (!got) return std::unexpected(got.error());
     if (have + *got < piece.size()) return Damaged("it is cut off");
   }

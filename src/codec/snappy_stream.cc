@@ -13,7 +13,6 @@
 #include "base/byte_coding.h"
 #include "base/crc.h"
 #include "codec/image_header.h"
-#include "codec/read_fully.h"
 
 namespace drumbeat::codec {
 namespace {
@@ -62,7 +61,7 @@ class SnappyStreamReader : public SnapshotReader {
     at_ = 0;
     data_.clear();
     std::array<char, kChunkHeadBytes> head;
-    const Result<std::size_t> got = ReadFully(*source_, head);
+    const Result<std::size_t> got = source_->ReadFully(head);
     if (!got) return std::unexpected(got.error());
     ended_ = *got == 0;
     if (ended_) return {};
@@ -73,7 +72,7 @@ class SnappyStreamReader : public SnapshotReader {
     if (type >= kFirstSkippable && type != kIdentifierChunk) return Skip(length);
     if (length > kMaxBodyBytes) return Damaged();
     body_.resize(length);
-    const Result<std::size_t> body = ReadFully(*source_, body_);
+    const Result<std::size_t> body = source_->ReadFully(body_);
     if (!body) return std::unexpected(body.error());
     if (*body < length) return Damaged();
     return TakeChunk(type, body_);
@@ -83,7 +82,7 @@ class SnappyStreamReader : public SnapshotReader {
   Result<void> Skip(std::size_t length) {
     while (length > 0) {
       body_.resize(std::min(length, kMaxBodyBytes));
-      const Result<std::size_t> got = ReadFully(*source_, body_);
+      const Result<std::size_t> got = source_->ReadFully(body_);
       if (!got) return std::unexpected(got.error());
       if (*got < body_.size()) return Damaged();
       length -= *got;

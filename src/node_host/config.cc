@@ -53,6 +53,9 @@ Result<void> NodeHostConfig::Validate() const {
     return Fail(ErrorCode::kInvalidAddress,
                 "listen_address '" + listen_address + "' is not a host:port address");
   }
+  if (tls && (tls->ca_file.empty() || tls->certificate_file.empty() || tls->key_file.empty())) {
+    return Bad("tls needs ca_file, certificate_file and key_file");
+  }
   if (tick < std::chrono::milliseconds(1) || tick > std::chrono::minutes(1)) {
     return Bad("tick must be 1 ms to 1 minute");
   }

@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/thread.h"
 #include "node_host/replica_start.h"
+#include "state_machine/guarded_machine.h"
 #include "state_machine/runtime.h"
 
 namespace drumbeat::node_host {
@@ -22,12 +23,10 @@ constexpr std::size_t kSnapshotTasks = 2;
 
 std::size_t Cores() { return std::max(1u, std::thread::hardware_concurrency()); }
 
-std::size_t EngineWorkers(const NodeHostConfig& config) {
-  return config.engine_workers != 0 ? config.engine_workers : std::max<std::size_t>(1, Cores() / 2);
-}
-
-std::size_t ApplyWorkers(const NodeHostConfig& config) {
-  return config.apply_workers != 0 ? config.apply_workers : std::max<std::size_t>(2, Cores());
+NodeHostConfig WithWorkers(NodeHostConfig config) {
+  if (config.engine_workers == 0) config.engine_workers = std::max<std::size_t>(1, Cores() / 2);
+  if (config.apply_workers == 0) config.apply_workers = std::max<std::size_t>(2, Cores());
+  return config;
 }
 
 /// Lets go of things one by one, where slow work belongs.
@@ -52,7 +51,7 @@ Host::Inside::Inside(const Host& host) : outer_(std::exchange(inside, &host)) {}
 Host::Inside::~Inside() { inside = outer_; }
 
 Host::Host(const NodeHostConfig& config, HostParts parts)
-    : config_(config),
+    : config_(WithWorkers(config)),
       parts_(std::move(parts)),
       client_counter_(parts_.seed),
       snapshot_receiver_(*parts_.stores.snapshots, config.deployment_id,
@@ -61,7 +60,7 @@ Host::Host(const NodeHostConfig& config, HostParts parts)
   auto callbacks = std::make_shared<CallbackQueue>(parts_.logger);
   callbacks->Start(scheduler);
   events_.emplace(scheduler, config.listener, parts_.logger);
-  apply_pool_.emplace(scheduler, "db-apply", ApplyWorkers(config));
+  apply_pool_.emplace(scheduler, "db-apply", config_.apply_workers);
   snapshot_pool_.emplace(scheduler, "db-snapshot", kSnapshotTasks);
   services_.emplace(Services{.scheduler = scheduler,
                              .log_store = *parts_.stores.log,
@@ -75,7 +74,7 @@ Host::Host(const NodeHostConfig& config, HostParts parts)
                              .now_tick = now_tick_,
                              .deployment_id = config.deployment_id,
                              .fail_host = [this](const Error& error) { Fail(error); }});
-  for (std::size_t i = 0; i < EngineWorkers(config); ++i) {
+  for (std::size_t i = 0; i < config_.engine_workers; ++i) {
     workers_.push_back(
         std::make_unique<EngineWorker>(*services_, "db-engine-" + std::to_string(i),
                                        [this](const ReplicaPtr& replica) { RaftEnded(replica); }));
@@ -252,7 +251,7 @@ Result<void> Host::MayStart() const {
 
 Result<std::unique_lock<std::mutex>> Host::LockData(ShardId shard) {
   if (closing_.load()) return drumbeat::Fail(ErrorCode::kClosed);
-  if (inside == this) {
+  if (inside == this || state_machine::InUserCode()) {
     return drumbeat::Fail(ErrorCode::kInvalidArgument,
                           "called from inside a StateMachineFactory or a StateMachine");
   }
@@ -261,7 +260,8 @@ Result<std::unique_lock<std::mutex>> Host::LockData(ShardId shard) {
   const std::shared_lock lock(mutex_);
   if (!shards_.contains(shard)) return start_lock;
   return drumbeat::Fail(ErrorCode::kShardAlreadyExists,
-                        "a replica of this shard runs here, or is still stopping");
+                        "a replica of this shard is here; stop it first (StopShard), or wait "
+                        "until it has stopped");
 }
 
 Result<void> Host::StartReplica(const StartOptions& options, const StateMachineFactory& factory,
@@ -330,7 +330,7 @@ Request<void> Host::StopShard(ShardId shard) {
     const std::unique_lock lock(mutex_);
     const auto found = shards_.find(shard);
     if (found == shards_.end()) {
-      completion.Complete(drumbeat::Fail(ErrorCode::kShardNotFound));
+      completion.Complete(drumbeat::Fail(NotHere()));
       return request;
     }
     if (found->second.closed) {
@@ -376,10 +376,14 @@ Host::ReplicaPtr Host::Find(ShardId shard) const {
   return found == shards_.end() ? nullptr : found->second.replica;
 }
 
+ErrorCode Host::NotHere() const {
+  return closing_.load() ? ErrorCode::kClosed : ErrorCode::kShardNotFound;
+}
+
 Result<Host::ReplicaPtr> Host::Serving(ShardId shard) const {
   if (closing_.load(std::memory_order_relaxed)) return drumbeat::Fail(ErrorCode::kClosed);
   ReplicaPtr replica = Find(shard);
-  if (replica == nullptr) return drumbeat::Fail(ErrorCode::kShardNotFound);
+  if (replica == nullptr) return drumbeat::Fail(NotHere());
   if (const std::optional<Error> refusal = replica->state().Refusal()) {
     return std::unexpected(*refusal);
   }

@@ -117,7 +117,7 @@ class Host : private transport::TransportHandler {
   void OnConnected(const std::string& address) override;
 
   void Deliver(Replica& replica, const std::string& source_address, raft::Envelope message);
-  /// Ends the replica when the chunk tells that it runs in a wrong role.
+  /// Of who sent it; its membership is not yet known.
   bool AcceptsChunk(Replica& replica, const codec::Chunk& chunk) const;
   void SnapshotArrived(Replica& replica, ReplicaId from, const raft::SnapshotRecord& snapshot);
 
@@ -126,6 +126,8 @@ class Host : private transport::TransportHandler {
   Result<ReplicaPtr> Serving(ShardId shard) const;
   /// As Serving(); kNotSupported for a witness, which has no state and forwards nothing.
   Result<ReplicaPtr> ServingClients(ShardId shard) const;
+  /// What to say of a shard that is not in the table.
+  ErrorCode NotHere() const;
   /// Whether the host is neither closing nor failed.
   Result<void> MayStart() const;
   /// start_mutex_, if nothing of the shard runs here and its data may be used.

@@ -6,6 +6,7 @@
 #include "codec/command.h"
 #include "codec/records.h"
 #include "node_host/host.h"
+#include "state_machine/guarded_machine.h"
 #include "transport/address.h"
 
 // What clients ask of a host.
@@ -160,6 +161,9 @@ Request<Membership> Host::GetShardMembership(ShardId shard, std::chrono::millise
 }
 
 Result<std::any> Host::StaleRead(ShardId shard, const std::any& query) {
+  if (state_machine::InUserCode()) {
+    return drumbeat::Fail(ErrorCode::kInvalidArgument, "called from inside a StateMachine");
+  }
   const Result<ReplicaPtr> replica = ServingClients(shard);
   if (!replica) return std::unexpected(replica.error());
   const Inside here(*this);
@@ -307,7 +311,7 @@ ReplicaInfo Host::InfoOf(const Replica& replica) const {
 
 Result<ReplicaInfo> Host::GetReplicaInfo(ShardId shard) const {
   const ReplicaPtr replica = Find(shard);
-  if (replica == nullptr) return drumbeat::Fail(ErrorCode::kShardNotFound);
+  if (replica == nullptr) return drumbeat::Fail(NotHere());
   return InfoOf(*replica);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drumbeat/node_host.h"
 
+#include <filesystem>
 #include <system_error>
 #include <utility>
 
@@ -16,8 +17,12 @@
 namespace drumbeat {
 namespace {
 
-/// Every field that may be left open is filled in.
+/// Every field that may be left open is filled in; a path that a chdir() would change is no longer
+/// one.
 NodeHostConfig Complete(NodeHostConfig config) {
+  std::error_code failure;
+  std::filesystem::path absolute = std::filesystem::absolute(config.data_dir, failure);
+  if (!failure) config.data_dir = std::move(absolute);
   config.raft_address = transport::NormalizeAddress(config.raft_address);
   if (config.listen_address.empty()) config.listen_address = config.raft_address;
   if (config.deployment_id == 0) config.deployment_id = 1;
@@ -84,6 +89,7 @@ Result<std::unique_ptr<NodeHost::Impl>> NodeHost::Impl::Open(NodeHostConfig conf
                              .seed = base::SystemRandom()};
   parts.id = parts.folder->host_id();
   storage::DataFolder& kept = *parts.folder;
+  config.listen_fd = -1;  // the transport's by now
   auto host = node_host::Host::Start(config, std::move(parts));
   if (!host) return std::unexpected(host.error());
   kept.Keep();

@@ -27,9 +27,24 @@ std::unexpected<Error> Failed(const Call& call, std::string_view how, std::strin
   return Fail(ErrorCode::kReplicaFailed, std::move(message));
 }
 
+thread_local bool in_user_code = false;
+
+/// While it lives, the thread is inside of a user's state machine.
+class UserCode {
+ public:
+  UserCode() : outer_(std::exchange(in_user_code, true)) {}
+  ~UserCode() { in_user_code = outer_; }
+  UserCode(const UserCode&) = delete;
+  UserCode& operator=(const UserCode&) = delete;
+
+ private:
+  const bool outer_;
+};
+
 /// Runs `body`; an exception becomes kReplicaFailed.
 template <class Body>
 auto Contained(const Call& call, Body body) -> std::invoke_result_t<Body> {
+  const UserCode inside;
   try {
     return body();
   } catch (const std::exception& thrown) {
@@ -93,6 +108,8 @@ class WatchedReader : public SnapshotReader {
 
 }  // namespace
 
+bool InUserCode() { return in_user_code; }
+
 GuardedMachine::GuardedMachine(std::unique_ptr<StateMachine> machine)
     : machine_(std::move(machine)) {}
 
@@ -137,6 +154,7 @@ void GuardedMachine::Close() {
     machine_->Close();
     return {};
   });
+  const UserCode inside;
   machine_.reset();
 }
 

@@ -13,6 +13,9 @@
 
 namespace drumbeat::state_machine {
 
+/// Whether the calling thread is inside of some user's state machine.
+bool InUserCode();
+
 /// The user's state machine behind a wall: whatever it throws or returns as an error comes out as
 /// an Error of ours that says which call it was. The codes decide what becomes of the replica:
 /// kReplicaFailed means that its state cannot be trusted any more.

@@ -63,11 +63,7 @@ std::chrono::milliseconds Timeout(const Json& request) {
 
 // Carries on a session that any host may have registered.
 Session SessionOf(const Json& request) {
-  const std::uint64_t client = Number(request, "client");
-  if (client == 0) return Session::NoOp(Shard(request));
-  Session session = Session::Registered(Shard(request), client);
-  while (session.series_id() < Number(request, "series")) session.ProposalCompleted();
-  return session;
+  return Session::Registered(Shard(request), Number(request, "client"), Number(request, "series"));
 }
 
 Json Describe(const Answer& answer) {

@@ -60,6 +60,8 @@ TEST(MisuseTest, EveryCallSaysWhatIsWrong) {
   host.Close(milliseconds(0));
   ExpectAll(host, kShard, ErrorCode::kClosed);
   EXPECT_EQ(CodeOf(host.GetLeader(kShard)), ErrorCode::kClosed);
+  EXPECT_EQ(CodeOf(host.GetReplicaInfo(kShard)), ErrorCode::kClosed);
+  EXPECT_EQ(CodeOf(host.StopShard(kShard)), ErrorCode::kClosed);
 }
 
 /// Two voters, and a third replica that was added as a witness.
@@ -207,7 +209,9 @@ TEST(MisuseTest, ASocketIsTakenOverByAHostThatOpensOnly) {
   EXPECT_EQ(CodeOf(NodeHost::Open(config)), ErrorCode::kInvalidArgument);
   config.log_store_memory_bytes = 4u << 20;
   config.tls = TlsConfig{.ca_file = "none", .certificate_file = "none", .key_file = "none"};
-  EXPECT_FALSE(NodeHost::Open(config).has_value());
+  EXPECT_EQ(CodeOf(NodeHost::Open(config)), ErrorCode::kStorage);
+  config.tls->key_file.clear();
+  EXPECT_EQ(CodeOf(NodeHost::Open(config)), ErrorCode::kInvalidArgument);
   config.tls = {};
   config.data_dir = "/proc/no/folder";
   EXPECT_EQ(CodeOf(NodeHost::Open(config)), ErrorCode::kStorage);

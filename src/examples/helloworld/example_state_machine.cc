@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <span>
 #include <string_view>
 #include <utility>
 
@@ -31,18 +30,6 @@ std::uint64_t Decode(const CountBytes& bytes) {
     count |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
   }
   return count;
-}
-
-// Reads until `buffer` is full or the snapshot ends; returns how many bytes there were.
-Result<std::size_t> ReadFully(drumbeat::SnapshotReader& reader, std::span<char> buffer) {
-  std::size_t filled = 0;
-  while (filled < buffer.size()) {
-    const Result<std::size_t> read = reader.Read(buffer.subspan(filled));
-    if (!read) return read;
-    if (*read == 0) break;
-    filled += *read;
-  }
-  return filled;
 }
 
 }  // namespace
@@ -72,7 +59,7 @@ Result<void> ExampleStateMachine::RecoverFromSnapshot(drumbeat::SnapshotReader& 
                                                       std::stop_token /*stop*/) {
   // One byte of room more than there should be, to notice a snapshot of something else.
   std::array<char, sizeof(CountBytes) + 1> buffer{};
-  const Result<std::size_t> size = ReadFully(reader, buffer);
+  const Result<std::size_t> size = reader.ReadFully(buffer);
   if (!size) return std::unexpected(size.error());
   if (*size != sizeof(CountBytes)) {
     return Fail(ErrorCode::kDamaged, "the snapshot of shard " + std::to_string(shard_id_.value()) +

@@ -4,7 +4,6 @@
 #include <any>
 #include <condition_variable>
 #include <mutex>
-#include <optional>
 #include <utility>
 
 namespace helloworld {
@@ -12,7 +11,6 @@ namespace {
 
 using drumbeat::ErrorCode;
 using drumbeat::Fail;
-using drumbeat::Request;
 using drumbeat::Result;
 
 // Keeps the error and forgets what there would be besides.
@@ -28,39 +26,52 @@ NodeHostClient::NodeHostClient(drumbeat::NodeHost& host, drumbeat::ShardId shard
                                std::stop_token stop)
     : host_(host), shard_id_(shard_id), stop_(std::move(stop)) {}
 
+// Waits for the request that `ask` makes. At the stop nothing is asked any more; what was asked may
+// yet happen.
+template <class Ask>
+auto NodeHostClient::Wait(const Ask& ask) const {
+  using Answer = decltype(ask().Get());
+  if (stop_.stop_requested()) return Answer(Fail(ErrorCode::kClosed));
+  auto request = ask();
+  while (true) {
+    if (auto result = request.GetWithin(Milliseconds(100))) return Answer(std::move(*result));
+    if (stop_.stop_requested()) return Answer(Fail(ErrorCode::kTerminated));
+  }
+}
+
 Result<void> NodeHostClient::SyncReadIndex(Milliseconds timeout) {
-  return Done(Wait(host_.ReadIndex(shard_id_, timeout)));
+  return Done(Wait([&] { return host_.ReadIndex(shard_id_, timeout); }));
 }
 
 Result<std::uint64_t> NodeHostClient::SyncRead(Milliseconds timeout) {
-  const Result<std::any> count = Wait(host_.Read(shard_id_, std::any(), timeout));
+  const Result<std::any> count = Wait([&] { return host_.Read(shard_id_, std::any(), timeout); });
   if (!count) return std::unexpected(count.error());
   return std::any_cast<std::uint64_t>(*count);
 }
 
 Result<drumbeat::Session> NodeHostClient::SyncGetSession(Milliseconds timeout) {
-  return Wait(host_.OpenSession(shard_id_, timeout));
+  return Wait([&] { return host_.OpenSession(shard_id_, timeout); });
 }
 
 Result<void> NodeHostClient::SyncCloseSession(const drumbeat::Session& session,
                                               Milliseconds timeout) {
-  return Wait(host_.CloseSession(session, timeout));
+  return Wait([&] { return host_.CloseSession(session, timeout); });
 }
 
 Result<void> NodeHostClient::SyncPropose(const drumbeat::Session& session, std::string_view message,
                                          Milliseconds timeout) {
-  return Done(Wait(host_.Propose(shard_id_, session, message, timeout)));
+  return Done(Wait([&] { return host_.Propose(shard_id_, session, message, timeout); }));
 }
 
 Result<void> NodeHostClient::SyncRequestAddReplica(drumbeat::ReplicaId replica,
                                                    const std::string& address,
                                                    Milliseconds timeout) {
-  return Done(Wait(host_.RequestAddReplica(shard_id_, replica, address, timeout)));
+  return Done(Wait([&] { return host_.RequestAddReplica(shard_id_, replica, address, timeout); }));
 }
 
 Result<void> NodeHostClient::SyncRequestDeleteReplica(drumbeat::ReplicaId replica,
                                                       Milliseconds timeout) {
-  return Done(Wait(host_.RequestDeleteReplica(shard_id_, replica, timeout)));
+  return Done(Wait([&] { return host_.RequestDeleteReplica(shard_id_, replica, timeout); }));
 }
 
 void NodeHostClient::Pause(Milliseconds time) {
@@ -68,16 +79,6 @@ void NodeHostClient::Pause(Milliseconds time) {
   std::condition_variable_any stopped;
   std::unique_lock lock(mutex);
   stopped.wait_for(lock, stop_, time, [] { return false; });
-}
-
-template <class T>
-Result<T> NodeHostClient::Wait(Request<T> request) const {
-  while (!stop_.stop_requested()) {
-    if (std::optional<Result<T>> result = request.GetWithin(Milliseconds(100))) {
-      return std::move(*result);
-    }
-  }
-  return Fail(ErrorCode::kClosed);
 }
 
 }  // namespace helloworld

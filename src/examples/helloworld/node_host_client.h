@@ -32,8 +32,8 @@ class NodeHostClient final : public ShardClient {
   void Pause(Milliseconds time) override;
 
  private:
-  template <class T>
-  drumbeat::Result<T> Wait(drumbeat::Request<T> request) const;
+  template <class Ask>
+  auto Wait(const Ask& ask) const;
 
   drumbeat::NodeHost& host_;
   const drumbeat::ShardId shard_id_;

@@ -13,7 +13,8 @@
 namespace helloworld {
 
 /// What this program asks of its shard. Dragonboat's names: each Sync call blocks until it is
-/// answered, the time is up or the program stops (drumbeat::ErrorCode::kClosed).
+/// answered, the time is up or the program stops (drumbeat::ErrorCode::kTerminated, as what was
+/// asked may yet happen; from then on kClosed, as nothing is asked any more).
 ///
 /// An interface, so that what is typed can be tried without a network and without waiting.
 class ShardClient {
