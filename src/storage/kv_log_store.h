@@ -77,6 +77,9 @@ class KvLogStore : public LogStore {
   Result<std::shared_ptr<ReplicaLog>> Find(const ReplicaRef& replica);
   Result<void> LoadInto(const ReplicaRef& replica, ReplicaLog& log);
   Result<void> ReadRecords(const ReplicaRef& replica, const LogState& state, RecordMap& records);
+  enum class Steps : std::uint8_t { kScan, kSeek };
+  Result<void> ReadRecords(const ReplicaRef& replica, const LogState& state, Steps steps,
+                           RecordMap& records);
 
   std::unique_ptr<Scratch> TakeScratch();
   void ReturnScratch(std::unique_ptr<Scratch> scratch);

@@ -143,6 +143,16 @@ Result<void> KvSnapshotStore::Enter(const ImageName& name, const ImageRecord& im
       images.newest = Held{.number = name.number, .image = image};
     }
   }
+  // A removal that overlaps has written its mark first, and may have dropped all that it found.
+  const Result<bool> removed = IsRemoved(replica);
+  if (removed && *removed) {
+    {
+      const base::MutexLock lock(mutex_);
+      images_.erase(replica);
+    }
+    if (Result<void> dropped = DropAll(replica); !dropped) return dropped;
+    return Fail(ErrorCode::kReplicaRemoved);
+  }
   const Witness::Note note{.replica = replica, .image = index};
   const Result<void> raised = core_->fence.Pass(core_->witness->Raise({&note, 1}));
   if (!raised) return raised;

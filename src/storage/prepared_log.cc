@@ -42,9 +42,13 @@ class LogFile final : public rocksdb::FSWritableFile {
   IOStatus Append(const rocksdb::Slice& data, const IOOptions&, IODebugContext*) override {
     Prepare(data.size());
     const int failure = WriteFully(fd_.get(), {data.data(), data.size()}, size_);
-    if (failure != 0) return StatusOf(path_, failure);
-    size_ += data.size();
-    return IOStatus::OK();
+    if (failure == 0) {
+      size_ += data.size();
+      return IOStatus::OK();
+    }
+    // RocksDB writes no more, and what got there is no record.
+    Cut();
+    return StatusOf(path_, failure);
   }
   IOStatus Sync(const IOOptions&, IODebugContext*) override {
     return ::fdatasync(fd_.get()) == 0 ? IOStatus::OK() : StatusOf(path_, errno);

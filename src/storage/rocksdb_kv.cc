@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <sys/statvfs.h>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "logging/logger.h"
 #include "storage/advice.h"
 #include "storage/bad_sectors.h"
+#include "storage/manifest_guard.h"
 #include "storage/posix_file.h"
 #include "storage/prepared_log.h"
 #include "storage/rocksdb_options.h"
@@ -148,7 +150,8 @@ class RocksDbKv : public Kv {
  public:
   RocksDbKv(RocksDbKvOptions options, const logging::Logger& logger)
       : own_env_(options.env == nullptr
-                     ? rocksdb::NewCompositeEnv(BadSectorsAsDamage(PreparedLogFileSystem()))
+                     ? rocksdb::NewCompositeEnv(
+                           GuardManifest(BadSectorsAsDamage(PreparedLogFileSystem()), manifest_))
                      : nullptr),
         options_(std::move(options)),
         name_(options_.database.string()),
@@ -176,12 +179,14 @@ class RocksDbKv : public Kv {
 
  private:
   Result<void> ClearStaging();
-  /// RocksDB knows of each write that failed, but for those of TableMerger.
+  /// RocksDB knows of each write that failed, but for those of TableMerger and some to its
+  /// manifest.
   Result<void> CheckWritable() const;
   bool HasKeys(Space space, const KeyRange& range);
   void Close();
   Error OpenError(const rocksdb::Status& status) const;
 
+  const std::shared_ptr<ManifestGuard> manifest_ = std::make_shared<ManifestGuard>();
   const std::shared_ptr<rocksdb::Env> own_env_;
   RocksDbKvOptions options_;
   const std::string name_;
@@ -194,9 +199,14 @@ class RocksDbKv : public Kv {
 
 class RocksDbBulk : public KvBulk {
  public:
+  /// `reserve`: bytes of the disk that large images leave to the log.
   RocksDbBulk(RocksDbKv& kv, const rocksdb::Options& options, std::shared_ptr<rocksdb::Env> env,
-              std::function<std::string()> next_path)
-      : kv_(kv), env_(std::move(env)), options_(options), next_path_(std::move(next_path)) {}
+              std::function<std::string()> next_path, std::uint64_t reserve)
+      : kv_(kv),
+        env_(std::move(env)),
+        options_(options),
+        next_path_(std::move(next_path)),
+        reserve_(reserve) {}
 
   ~RocksDbBulk() override {
     writer_.reset();
@@ -210,6 +220,8 @@ class RocksDbBulk : public KvBulk {
       writer_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(), options_);
       if (const auto status = writer_->Open(files_.back()); !status.ok()) return Refuse(status);
     }
+    bytes_ += value.size();
+    if (Result<void> room = CheckRoom(); !room) return room;
     const rocksdb::Status status = writer_->Put(ToSlice(key), ToSlice(value));
     if (!status.ok()) return Refuse(status);
     // The writer keeps a failed write to itself until its file ends: do not let it wait for long.
@@ -235,6 +247,18 @@ class RocksDbBulk : public KvBulk {
  private:
   static constexpr std::uint64_t kFileBytes = 64u << 20;
 
+  // An image that filled the disk would end the log's writes, and with them the host. Small ones
+  // may have the last of it: they are what lets a log be cut.
+  Result<void> CheckRoom() const {
+    struct statvfs disk{};
+    if (::statvfs(files_.back().c_str(), &disk) != 0) return {};
+    const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
+    if (free >= std::min(reserve_, bytes_)) return {};
+    return Fail(ErrorCode::kStorage, "cannot write " + files_.back() + ": only " +
+                                         std::to_string(free >> 20) +
+                                         " MiB of the disk are free; free some space");
+  }
+
   Result<void> Refuse(const rocksdb::Status& status) const {
     return Fail(ErrorCode::kStorage, "cannot write " + files_.back() + ": " + status.ToString());
   }
@@ -244,9 +268,12 @@ class RocksDbBulk : public KvBulk {
   const std::shared_ptr<rocksdb::Env> env_;
   const rocksdb::Options options_;
   const std::function<std::string()> next_path_;
+  const std::uint64_t reserve_;
   std::vector<std::string> files_;
   std::unique_ptr<rocksdb::SstFileWriter> writer_;
   std::uint64_t file_bytes_ = 0;
+  /// Of the whole image so far.
+  std::uint64_t bytes_ = 0;
 };
 
 Result<void> RocksDbKv::Open() {
@@ -298,6 +325,12 @@ void RocksDbKv::Close() {
   db_.reset();
 }
 
+// It has no code for a lock that somebody holds; the paths in its text say nothing.
+bool SaysLocked(std::string_view text) {
+  return text.starts_with("IO error: lock hold by current process") ||
+         text.starts_with("IO error: While lock file: ");
+}
+
 Error RocksDbKv::OpenError(const rocksdb::Status& status) const {
   const std::string text = status.ToString();
   const auto error = [&](ErrorCode code, std::string message) {
@@ -313,7 +346,7 @@ Error RocksDbKv::OpenError(const rocksdb::Status& status) const {
     return error(ErrorCode::kStorage, "no space left to open the database in " + name_ + ": " +
                                           text + "; free some space and start again");
   }
-  if (status.IsIOError() && text.find("lock ") != std::string::npos) {
+  if (status.IsIOError() && SaysLocked(text)) {
     return error(ErrorCode::kLocked, "the database in " + name_ + " is open already: " + text);
   }
   if (status.IsCorruption() || status.IsPathNotFound() || status.IsNotFound()) {
@@ -324,7 +357,8 @@ Error RocksDbKv::OpenError(const rocksdb::Status& status) const {
 }
 
 Result<void> RocksDbKv::CheckWritable() const {
-  const rocksdb::Status failure = merger_->Failure();
+  rocksdb::Status failure = merger_->Failure();
+  if (manifest_->failed()) failure = rocksdb::Status::IOError("its list of tables was not written");
   if (failure.ok()) return {};
   return std::unexpected(WriteError(name_, failure));
 }
@@ -370,7 +404,9 @@ Result<std::unique_ptr<KvBulk>> RocksDbKv::NewBulk() {
     return (options_.staging / (std::to_string(next_file_.fetch_add(1)) + ".sst")).string();
   };
   const rocksdb::Options table(db_->GetDBOptions(), MakeSpaceOptions(Space::kImages, 0));
-  return std::make_unique<RocksDbBulk>(*this, table, own_env_, next_path);
+  // What the buffers hold may be in tables, in the log, and about to be in both again.
+  return std::make_unique<RocksDbBulk>(*this, table, own_env_, next_path,
+                                       2 * options_.memory_bytes);
 }
 
 // From what the manifest says: every run begins a file.
@@ -395,10 +431,13 @@ Result<void> RocksDbKv::Ingest(const std::vector<std::string>& files) {
   const rocksdb::Status status =
       db_->IngestExternalFile(Of(families_, Space::kImages), files, options);
   if (status.ok()) return {};
-  // Nothing entered. Unless the manifest is what failed, the database goes on as before.
+  // Nothing entered, unless the manifest is what failed: who knows. Else the database goes on as
+  // before.
   rocksdb::WriteBatch probe;
   (void)probe.PutLogData("probe");
-  if (!db_->Write(Synced(), &probe).ok()) return std::unexpected(WriteError(name_, status));
+  if (!CheckWritable() || !db_->Write(Synced(), &probe).ok()) {
+    return std::unexpected(WriteError(name_, status));
+  }
   return Fail(ErrorCode::kStorage, "cannot take a snapshot image into the database in " + name_ +
                                        ": " + status.ToString());
 }

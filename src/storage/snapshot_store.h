@@ -29,7 +29,8 @@ class SnapshotSink : public codec::ImageSink {
   virtual Result<void> Rewrite(std::string_view head) = 0;
   /// Makes image and `record` durable in one atomic step; it is then the replica's newest
   /// snapshot and older ones go as soon as nobody reads them. Refuses (kNothingToDo) a record
-  /// that is not newer than the newest one.
+  /// that is not newer than the newest one. kReplicaRemoved: the replica's data was removed
+  /// meanwhile, and nothing of the image is left.
   virtual Result<void> Commit(const raft::SnapshotRecord& record) = 0;
 };
 

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <optional>
 #include <sys/stat.h>
+#include <utility>
+#include <vector>
 
 #include <fcntl.h>
 
@@ -30,6 +32,8 @@ bool AllZero(std::string_view bytes) {
 }
 
 bool KnownType(unsigned type) { return type >= kFull && type <= kLast; }
+bool BeginsRecord(unsigned type) { return type == kFull || type == kFirst; }
+bool EndsRecord(unsigned type) { return type == kFull || type == kLast; }
 
 /// One fragment's header and whatever of its body is there.
 struct Fragment {
@@ -156,7 +160,7 @@ class Judge {
     if (!zero) return std::unexpected(zero.error());
     if (*zero && !in_record_) return judgement_;
     if (*zero) return Torn(judgement_.bad_at);
-    const Result<bool> followed = WholeRecordAfter(offset, at);
+    const Result<bool> followed = GoesOnAfter(offset, at);
     if (!followed) return std::unexpected(followed.error());
     if (*followed || alone == LogVerdict::kDamaged) {
       judgement_.verdict = LogVerdict::kDamaged;
@@ -190,19 +194,74 @@ class Judge {
     return true;
   }
 
-  // Only a fragment that begins a record counts: later pieces of the torn record itself may have
-  // got to the disk before its first ones.
-  Result<bool> WholeRecordAfter(std::uint64_t offset, std::size_t at) {
-    for (++at; offset < blocks_.size(); offset += kLogBlockBytes, at = 0) {
+  /// Whether the log goes on behind the bad fragment: then what went bad was not its last write.
+  Result<bool> GoesOnAfter(std::uint64_t offset, std::size_t at) {
+    const Result<bool> joined = RecordBehind(offset, at);
+    if (!joined || *joined) return joined;
+    return WholeRecordAtTheEnd(offset, at);
+  }
+
+  // Headers say where a record ends, be its checksums as they may. In a torn one, too: what a user
+  // put into it ends there.
+  Result<bool> RecordBehind(std::uint64_t offset, std::size_t at) {
+    bool record_ended = false;
+    for (; offset < blocks_.size(); offset += kLogBlockBytes, at = 0) {
       const Result<std::string_view> block = blocks_.Block(offset);
       if (!block) return std::unexpected(block.error());
-      for (; at + kLogHeaderBytes <= block->size(); ++at) {
-        const auto type = static_cast<unsigned char>((*block)[at + kLogHeaderBytes - 1]);
-        if (type != kFull && type != kFirst) continue;
-        if (Parse(*block, at).Intact()) return true;
+      while (block->size() >= at + kLogHeaderBytes) {
+        const Fragment fragment = Parse(*block, at);
+        if (record_ended) return BeginsRecord(fragment.type) && fragment.Intact();
+        if (!KnownType(fragment.type) || !fragment.Fits()) return false;
+        record_ended = EndsRecord(fragment.type);
+        at += kLogHeaderBytes + fragment.length;
       }
     }
     return false;
+  }
+
+  // Where headers are lost, records are looked for. Bytes of the torn one may look like some, be it
+  // that a later piece of it got to the disk before its first ones, be it that a user stores logs:
+  // only one behind which nothing but zeros follow counts. What is whole in front of a second bad
+  // place is not seen, therefore: the witness knows of it.
+  Result<bool> WholeRecordAtTheEnd(std::uint64_t offset, std::size_t at) {
+    const Result<std::uint64_t> end = EndOfBytes(offset);
+    if (!end) return std::unexpected(end.error());
+    // Where in this block a record goes on, and whether one does in the next.
+    std::vector<bool> within(kLogBlockBytes);
+    bool within_next = false;
+    for (++at; offset < blocks_.size(); offset += kLogBlockBytes, at = 0) {
+      const Result<std::string_view> block = blocks_.Block(offset);
+      if (!block) return std::unexpected(block.error());
+      within.assign(kLogBlockBytes, false);
+      within[0] = std::exchange(within_next, false);
+      for (; at + kLogHeaderBytes <= block->size(); ++at) {
+        const auto type = static_cast<unsigned char>((*block)[at + kLogHeaderBytes - 1]);
+        if (!KnownType(type) || (!BeginsRecord(type) && !within[at])) continue;
+        const Fragment fragment = Parse(*block, at);
+        if (!fragment.Intact()) continue;
+        const std::size_t behind = at + kLogHeaderBytes + fragment.length;
+        if (EndsRecord(type)) {
+          if (offset + behind >= *end) return true;
+        } else if (behind + kLogHeaderBytes > kLogBlockBytes) {
+          within_next = true;
+        } else {
+          within[behind] = true;
+        }
+      }
+    }
+    return false;
+  }
+
+  /// Where only zeros follow.
+  Result<std::uint64_t> EndOfBytes(std::uint64_t offset) {
+    std::uint64_t end = offset;
+    for (; offset < blocks_.size(); offset += kLogBlockBytes) {
+      const Result<std::string_view> block = blocks_.Block(offset);
+      if (!block) return std::unexpected(block.error());
+      const std::size_t last = block->find_last_not_of('\0');
+      if (last != std::string_view::npos) end = offset + last + 1;
+    }
+    return end;
   }
 
   LogJudgement Torn(std::uint64_t bad_at) {

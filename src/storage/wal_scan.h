@@ -43,11 +43,12 @@ constexpr std::size_t kLogHeaderBytes = 7;
 
 /// Reads a log from its start and tells a torn tail from damage.
 ///
-/// Torn: a bad last record with no whole record after it that is cut short by the end of the file
-/// or has nothing but zeros in its part of some 512-byte sector, and that no single flipped bit
-/// explains. The sector rule is a heuristic: disks write sectors whole, and a sector that never got
-/// there reads as zeros where a file grows. A disk that zeroes what it once held looks the same;
-/// that is what the witness is for.
+/// Torn: a bad last record, with no whole one where its headers say that it ends nor any at the end
+/// of what is not zero, that is cut short by the end of the file or has nothing but zeros in its
+/// part of some 512-byte sector, and that no single flipped bit explains. The sector rule is a
+/// heuristic: disks write sectors whole, and a sector that never got there reads as zeros where a
+/// file grows. A disk that zeroes what it once held looks the same; that is what the witness is
+/// for.
 Result<LogJudgement> JudgeLog(LogBlocks& blocks);
 Result<LogJudgement> JudgeLogFile(const std::filesystem::path& path);
 

@@ -88,13 +88,17 @@ class Session {
                                                     static_cast<char>(index.value())));
     }
     // A vote is for one term.
-    if (input_.OneIn(3)) {
+    bool changed = input_.OneIn(3);
+    if (changed) {
       model_.hard_state.term = std::max(model_.hard_state.term + 1, term);
       model_.hard_state.vote = ReplicaId(input_.Byte());
     }
-    if (input_.Bool()) model_.hard_state.commit = Index(input_.Byte());
-    const storage::ReplicaUpdate update{
-        .replica = kReplica, .hard_state = model_.hard_state, .entries = entries};
+    if (input_.Bool()) {
+      changed = true;
+      model_.hard_state.commit = Index(input_.Byte());
+    }
+    storage::ReplicaUpdate update{.replica = kReplica, .entries = entries};
+    if (changed || input_.Bool()) update.hard_state = model_.hard_state;
     if (!entries.empty()) {
       model_.entries.erase(model_.entries.lower_bound(entries.front().index), model_.entries.end());
       model_.last = index;
@@ -186,6 +190,10 @@ class Session {
     if (stores_ == nullptr) return {};
     const auto stored = stores_->log->Load(kReplica);
     if (!stored) return damaged_ ? std::string() : "a whole log can be loaded";
+    // Nobody else knows the commit index, which is a hint.
+    raft::HardState hard_state = model_.hard_state;
+    if (damaged_) hard_state.commit = stored->hard_state.commit;
+    if (!forged_ && stored->hard_state != hard_state) return "the hard state comes back";
     if (stored->first > stored->last) {
       return forged_ || (stored->last == model_.last) ? std::string() : "the log's last entry";
     }
@@ -193,7 +201,6 @@ class Session {
         stores_->log->Read(kReplica, stored->first, stored->last + 1, ~std::uint64_t{0});
     if (!entries) return damaged_ ? std::string() : "a whole log can be read";
     if (forged_) return {};
-    if (stored->hard_state != model_.hard_state) return "the hard state comes back";
     if (stored->last != model_.last) return "the log's last entry";
     if (stored->first > model_.may_be_cut + 1) return "what must stay is not cut";
     if (stored->first <= model_.restarted_behind) return "nothing is left before a snapshot";

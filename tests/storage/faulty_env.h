@@ -18,7 +18,7 @@ namespace drumbeat::storage {
 class FaultyFileSystem : public rocksdb::FileSystemWrapper {
  public:
   /// What fails next, of files that have `named` in their names.
-  enum class Fault { kNone, kSync, kAppend, kAppendNoSpace, kAppendDamage, kRead };
+  enum class Fault { kNone, kSync, kAppend, kAppendNoSpace, kAppendDamage, kRead, kOpen };
   struct Plan {
     std::atomic<Fault> fault{Fault::kNone};
     /// Operations of that kind to let through first.
@@ -51,7 +51,9 @@ class FaultyFileSystem : public rocksdb::FileSystemWrapper {
                                         std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
                                         rocksdb::IODebugContext* debug) override {
     const bool chosen = name.find(plan_->named) != std::string::npos;
-    if (chosen && plan_->Due(Fault::kRead)) return NoDescriptors(name);
+    if (chosen && (plan_->Due(Fault::kRead) || plan_->Due(Fault::kOpen))) {
+      return NoDescriptors(name);
+    }
     const auto status = FileSystemWrapper::NewRandomAccessFile(name, options, result, debug);
     if (status.ok() && chosen) *result = std::make_unique<Table>(std::move(*result), plan_);
     return status;

@@ -11,6 +11,7 @@
 #include "storage/log_store.h"
 #include "storage/rocksdb_stores.h"
 #include "storage/store_fixture.h"
+#include "storage/system_calls.h"
 #include "storage/temp_folder.h"
 #include "storage/test_log.h"
 #include "storage/wal_scan.h"
@@ -64,6 +65,20 @@ TEST_F(PreparedLogTest, LargeWritesAreWrittenOnce) {
   // And small ones after them are prepared again.
   Append(*file, "small");
   EXPECT_GT(SizeOf("000001.log"), 200'000u);
+}
+
+// Part of a record says nothing, but for what it may look like.
+TEST_F(PreparedLogTest, AnAppendThatFailsLeavesNothing) {
+  for (const std::size_t bytes : {100, 100'000}) {
+    const auto file = Create("000001.log");
+    Append(*file, "before");
+    {
+      FullAfter full(".log", 50);
+      EXPECT_FALSE(file->Append(std::string(bytes, 'x'), rocksdb::IOOptions(), nullptr).ok());
+      EXPECT_GT(full.refused(), 0);
+    }
+    EXPECT_EQ(ReadFile(Path("000001.log")), "before") << bytes;
+  }
 }
 
 TEST_F(PreparedLogTest, OtherFilesAreNotTouched) {

@@ -233,6 +233,62 @@ TEST_F(RocksDbFailureTest, AnImageThatCannotBeWrittenHarmsNothingElse) {
   EXPECT_TRUE(sink->Commit(MakeRecord(11, 1)).has_value());
 }
 
+// Else one replica's image ends the host, and again after each start.
+TEST_F(RocksDbFailureTest, AnImageLeavesTheLogItsRoom) {
+  Stores stores = OpenFaulty();  // with 4 MiB of buffers
+  const std::string piece(1u << 20, 'x');
+  const auto write = [&](std::uint64_t index, int pieces) -> Result<void> {
+    const auto sink = stores.snapshots->Create(Replica(1, 1)).value();
+    for (int i = 0; i < pieces; ++i) {
+      if (Result<void> kept = sink->Append(piece); !kept) return kept;
+    }
+    return sink->Commit(MakeRecord(index, 1));
+  };
+  {
+    const LittleSpace space(3u << 20);
+    const Result<void> refused = write(10, 20);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, ErrorCode::kStorage);
+    EXPECT_NE(refused.error().message.find("only 3 MiB of the disk are free"), std::string::npos)
+        << refused.error().message;
+    EXPECT_TRUE(fs::is_empty(directory() / "staging"));
+    EXPECT_TRUE(write(10, 2).has_value()) << "a small one cuts the log";
+    ASSERT_TRUE(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(1, 5, 1)).has_value());
+  }
+  const LittleSpace space(8u << 20);
+  EXPECT_TRUE(write(11, 20).has_value());
+}
+
+// What the system lacks for a moment is no hole in the log.
+TEST_F(RocksDbFailureTest, ATableThatCannotBeOpenedIsNoHole) {
+  constexpr std::uint64_t kEntries = 60;
+  {
+    Stores stores = OpenFaulty();
+    for (std::uint64_t i = 1; i <= kEntries; ++i) {
+      ASSERT_TRUE(SaveEntries(*stores.log, Replica(1, 1), MakeEntries(i, i + 1, 1, 500'000)));
+    }
+  }
+  (void)OpenFaulty();
+  plan_->named = ".sst";
+  int skip = 0;
+  for (;; ++skip) {
+    SCOPED_TRACE(skip);
+    plan_->skip = skip;
+    plan_->fault = Fault::kOpen;
+    const auto opened = TryOpenFaulty();
+    const auto log = opened ? opened->log->Load(Replica(1, 1)) : std::unexpected(opened.error());
+    const bool struck = plan_->fault.exchange(Fault::kNone) == Fault::kNone;
+    if (log) {
+      EXPECT_EQ(log->last, Index(kEntries));
+    } else {
+      EXPECT_EQ(log.error().code, ErrorCode::kStorage) << log.error().message;
+      EXPECT_TRUE(log.error().message.contains("Too many open files")) << log.error().message;
+    }
+    if (!struck) break;
+  }
+  EXPECT_GT(skip, 3) << "there are several tables";
+}
+
 // S-16: RocksDB's part of it, too.
 TEST_F(RocksDbFailureTest, InterruptedAndShortReadsAndWritesAreGoneOnWith) {
   std::string image;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <utility>
 
@@ -15,6 +16,9 @@ namespace {
 std::atomic<FileWatcher*> watcher{nullptr};
 std::atomic<SlowFiles*> slow{nullptr};
 std::atomic<RefusedWrites*> refused{nullptr};
+std::atomic<FullAfter*> full{nullptr};
+std::atomic<FailingSync*> failing_sync{nullptr};
+std::atomic<LittleSpace*> little_space{nullptr};
 std::atomic<BadSector*> bad_sector{nullptr};
 std::atomic<UnreadableFolder*> unreadable{nullptr};
 
@@ -32,6 +36,11 @@ bool MayWrite(int fd, std::size_t& count) {
     errno = refuses->error();
     return false;
   }
+  FullAfter* const fills = full.load();
+  if (fills != nullptr && !fills->Admit(fd, count)) {
+    errno = ENOSPC;
+    return false;
+  }
   SlowFiles* const slows = slow.load();
   return slows == nullptr || slows->Admit(slows->writes_, count);
 }
@@ -42,7 +51,13 @@ ssize_t Written(int fd, ssize_t result) {
   return result;
 }
 
-int Synced(int fd, int result) {
+int Sync(int fd, long call) {
+  FailingSync* const fails = failing_sync.load();
+  if (fails != nullptr && fails->Fails(fd)) {
+    errno = EIO;
+    return -1;
+  }
+  const int result = static_cast<int>(::syscall(call, fd));
   FileWatcher* const watches = watcher.load();
   if (watches != nullptr && result == 0) watches->Synced(PathOf(fd));
   return result;
@@ -76,6 +91,39 @@ bool RefusedWrites::Refuses(int fd) {
   ++refused_;
   return true;
 }
+
+FailingSync::FailingSync(std::string folder, int skip) : folder_(std::move(folder)), skip_(skip) {
+  failing_sync = this;
+}
+FailingSync::~FailingSync() { failing_sync = nullptr; }
+
+bool FailingSync::Fails(int fd) {
+  std::string path = PathOf(fd);
+  if (!path.starts_with(folder_)) return false;
+  const int left = skip_--;
+  if (left < 0) return false;
+  const std::lock_guard lock(mutex_);
+  (left == 0 ? failed_ : before_) = std::move(path);
+  return left == 0;
+}
+
+FullAfter::FullAfter(std::string suffix, std::size_t bytes)
+    : suffix_(std::move(suffix)), left_(bytes) {
+  full = this;
+}
+FullAfter::~FullAfter() { full = nullptr; }
+
+bool FullAfter::Admit(int fd, std::size_t& count) {
+  if (!PathOf(fd).ends_with(suffix_)) return true;
+  count = std::min(count, left_.load());
+  left_ -= count;
+  if (count > 0) return true;
+  ++refused_;
+  return false;
+}
+
+LittleSpace::LittleSpace(std::size_t bytes) : bytes_(bytes) { little_space = this; }
+LittleSpace::~LittleSpace() { little_space = nullptr; }
 
 BadSector::BadSector(std::string suffix, long begin, int error)
     : suffix_(std::move(suffix)), begin_(begin), error_(error) {
@@ -127,6 +175,15 @@ extern "C" ssize_t pread(int fd, void* bytes, size_t count, off_t offset) {
   return ::syscall(SYS_pread64, fd, bytes, count, offset);
 }
 
+extern "C" int statvfs(const char* path, struct statvfs* disk) noexcept {
+  using Call = int (*)(const char*, struct statvfs*);
+  static const auto real = reinterpret_cast<Call>(::dlsym(RTLD_NEXT, "statvfs"));
+  const int result = real(path, disk);
+  drumbeat::storage::LittleSpace* const little = drumbeat::storage::little_space.load();
+  if (result == 0 && little != nullptr) disk->f_bavail = little->bytes() / disk->f_frsize;
+  return result;
+}
+
 extern "C" dirent* readdir(DIR* folder) {
   drumbeat::storage::UnreadableFolder* const bad = drumbeat::storage::unreadable.load();
   if (bad != nullptr && bad->Refuses(folder)) {
@@ -138,10 +195,6 @@ extern "C" dirent* readdir(DIR* folder) {
   return real(folder);
 }
 
-extern "C" int fsync(int fd) {
-  return drumbeat::storage::Synced(fd, static_cast<int>(::syscall(SYS_fsync, fd)));
-}
+extern "C" int fsync(int fd) { return drumbeat::storage::Sync(fd, SYS_fsync); }
 
-extern "C" int fdatasync(int fd) {
-  return drumbeat::storage::Synced(fd, static_cast<int>(::syscall(SYS_fdatasync, fd)));
-}
+extern "C" int fdatasync(int fd) { return drumbeat::storage::Sync(fd, SYS_fdatasync); }

@@ -10,8 +10,8 @@
 
 #include <dirent.h>
 
-// This test program's own write, pwrite, pread, readdir, fsync and fdatasync stand before the C
-// library's, also for RocksDB. One of these at a time says what they do beside their work.
+// This test program's own write, pwrite, pread, readdir, statvfs, fsync and fdatasync stand before
+// the C library's, also for RocksDB. One of these at a time says what they do beside their work.
 namespace drumbeat::storage {
 
 /// Told of every write and sync, once it is done.
@@ -77,6 +77,59 @@ class RefusedWrites {
   const std::string suffix_;
   const int error_;
   std::atomic<int> refused_{0};
+};
+
+/// A disk on which one sync below `folder` fails, the one behind the first `skip`.
+class FailingSync {
+ public:
+  FailingSync(std::string folder, int skip);
+  ~FailingSync();
+  /// What it was that failed; empty: nothing yet.
+  std::string failed() const {
+    const std::lock_guard lock(mutex_);
+    return failed_;
+  }
+  /// What was synced before that.
+  std::string before() const {
+    const std::lock_guard lock(mutex_);
+    return before_;
+  }
+
+  bool Fails(int fd);
+
+ private:
+  const std::string folder_;
+  std::atomic<int> skip_;
+  mutable std::mutex mutex_;
+  std::string failed_;
+  std::string before_;
+};
+
+/// A disk that has room for `bytes` more in files that end in `suffix`.
+class FullAfter {
+ public:
+  FullAfter(std::string suffix, std::size_t bytes);
+  ~FullAfter();
+  int refused() const { return refused_; }
+
+  /// Cuts `count`; false when there is no room.
+  bool Admit(int fd, std::size_t& count);
+
+ private:
+  const std::string suffix_;
+  std::atomic<std::size_t> left_;
+  std::atomic<int> refused_{0};
+};
+
+/// A disk that says that so many bytes are free.
+class LittleSpace {
+ public:
+  explicit LittleSpace(std::size_t bytes);
+  ~LittleSpace();
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  const std::size_t bytes_;
 };
 
 /// A disk that cannot read folders that end in `suffix` beyond their first `names`, of which two

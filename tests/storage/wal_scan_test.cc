@@ -199,6 +199,48 @@ TEST(WalScanTest, AHoleBeforeAWholeRecordIsDamage) {
   EXPECT_EQ(JudgeBytes(holed).verdict, LogVerdict::kDamaged);
 }
 
+// Users store logs, too: what looks whole within a torn record is a part of it.
+TEST(WalScanTest, ATornRecordThatHoldsALogIsTorn) {
+  const SampleLog held = MakeLog({100, 30'000, 0, 70'000, 200});
+  for (const std::size_t before : {0, 1, 511, 512, 20'000}) {
+    std::string log = MakeLog({700}).bytes;
+    const std::size_t start = log.size();
+    AppendRecord(log, Body(1, before) + held.bytes + Body(2, 3000));
+    for (std::size_t sector = start / 512 * 512; sector < log.size(); sector += 512) {
+      std::string torn = log;
+      std::fill(torn.begin() + static_cast<std::ptrdiff_t>(std::max(sector, start)),
+                torn.begin() + static_cast<std::ptrdiff_t>(std::min(sector + 512, log.size())),
+                '\0');
+      const LogJudgement judgement = JudgeBytes(torn + std::string(5000, '\0'));
+      ASSERT_EQ(judgement.verdict, LogVerdict::kTorn) << before << " sector " << sector;
+      ASSERT_EQ(judgement.intact_bytes, start);
+    }
+  }
+}
+
+// A hole, a whole record, and a last one that is torn: the record's header tells where it ends.
+TEST(WalScanTest, AHoleIsDamageAlsoWhereTheLastRecordIsTorn) {
+  for (const std::size_t length : {5000, 100'000}) {
+    const SampleLog log = MakeLog({1000, length, 300, 2000});
+    std::string holed = log.bytes.substr(0, log.bytes.size() - 700);
+    std::fill(holed.begin() + 2048, holed.begin() + 4096, '\0');
+    const LogJudgement judgement = JudgeBytes(holed);
+    EXPECT_EQ(judgement.verdict, LogVerdict::kDamaged) << length;
+    EXPECT_EQ(judgement.bad_at, log.ends[0]);
+  }
+}
+
+// Each place may begin a record; the search must not look at any place more often for it.
+TEST(WalScanTest, ATornRecordOfNothingButRecordsIsJudgedSoon) {
+  std::string records;
+  while (records.size() < 8u << 20) AppendFragment(records, 1, "");
+  std::string log = MakeLog({700}).bytes;
+  const std::size_t start = log.size();
+  AppendRecord(log, records + "end");
+  std::fill(log.begin() + static_cast<std::ptrdiff_t>(start), log.begin() + 1024, '\0');
+  EXPECT_EQ(JudgeBytes(log).verdict, LogVerdict::kTorn);
+}
+
 TEST(WalScanTest, GarbageBehindTheLastRecordIsDamage) {
   const SampleLog log = MakeLog({1000, 300});
   EXPECT_EQ(JudgeBytes(log.bytes + Body(9, 100)).verdict, LogVerdict::kDamaged);
