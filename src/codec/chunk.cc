@@ -18,6 +18,12 @@ std::string EmptyFileInfo() {
   return out;
 }
 
+/// `part` lies in `payload`.
+base::Bytes Slice(const base::Bytes& payload, std::string_view part) {
+  if (part.empty()) return {};
+  return payload.Slice(static_cast<std::size_t>(part.data() - payload.data()), part.size());
+}
+
 }  // namespace
 
 EncodedChunk EncodeChunkAround(const Chunk& chunk) {
@@ -57,7 +63,7 @@ std::string EncodeChunk(const Chunk& chunk) {
   return out.append(around.prefix).append(chunk.data.view()).append(around.suffix);
 }
 
-Result<Chunk> DecodeChunk(const base::Bytes& payload) {
+Result<Chunk> DecodeChunkHead(const base::Bytes& payload) {
   Chunk chunk;
   chunk.deployment_id = 0;
   chunk.bin_version = 0;
@@ -71,26 +77,10 @@ Result<Chunk> DecodeChunk(const base::Bytes& payload) {
       case 4: chunk.chunk_id = fields.Varint(); break;
       case 5: data_bytes = fields.Varint(); break;
       case 6: chunk.chunk_count = fields.Varint(); break;
-      case 7: {
-        const std::string_view data = fields.Bytes();
-        chunk.data = data.empty()
-                         ? base::Bytes()
-                         : payload.Slice(static_cast<std::size_t>(data.data() - payload.data()),
-                                         data.size());
-        break;
-      }
+      case 7: chunk.data = Slice(payload, fields.Bytes()); break;
       case 8: chunk.index = Index(fields.Varint()); break;
       case 9: chunk.term = Term(fields.Varint()); break;
-      case 10: {
-        const std::string_view record = fields.Bytes();
-        if (record.size() > kMaxMembershipBytes) {
-          return Fail(ErrorCode::kInvalidArgument, "a snapshot chunk's membership is too long");
-        }
-        Result<Membership> members = DecodeMembership(record);
-        if (!members) return std::unexpected(members.error());
-        chunk.membership = std::move(*members);
-        break;
-      }
+      case 10: chunk.membership_record = Slice(payload, fields.Bytes()); break;
       case 12: chunk.file_path = fields.Text(); break;
       case 13: chunk.file_bytes = fields.Varint(); break;
       case 14: chunk.deployment_id = fields.Varint(); break;
@@ -107,6 +97,26 @@ Result<Chunk> DecodeChunk(const base::Bytes& payload) {
   if (!fields.ok()) return Fail(ErrorCode::kInvalidArgument, "cannot decode a snapshot chunk");
   if (data_bytes != chunk.data.size()) {
     return Fail(ErrorCode::kInvalidArgument, "a snapshot chunk's data is not of its size");
+  }
+  if (chunk.membership_record.size() > kMaxMembershipBytes) {
+    return Fail(ErrorCode::kInvalidArgument, "a snapshot chunk's membership is too long");
+  }
+  return chunk;
+}
+
+Result<void> DecodeChunkMembership(Chunk& chunk) {
+  if (chunk.membership_record.empty()) return {};
+  Result<Membership> members = DecodeMembership(chunk.membership_record.view());
+  if (!members) return std::unexpected(members.error());
+  chunk.membership = std::move(*members);
+  return {};
+}
+
+Result<Chunk> DecodeChunk(const base::Bytes& payload) {
+  Result<Chunk> chunk = DecodeChunkHead(payload);
+  if (!chunk) return chunk;
+  if (Result<void> members = DecodeChunkMembership(*chunk); !members) {
+    return std::unexpected(members.error());
   }
   return chunk;
 }

@@ -59,17 +59,22 @@ bool Host::AcceptsChunk(Replica& replica, const codec::Chunk& chunk) const {
   if (state.leader().leader == state.ref.replica) return false;
   if (!chunk.from || chunk.from == state.ref.replica) return false;
   // From a member, or from the leader that it follows while it knows no members.
-  if (!state.addresses.IsMember(chunk.from) && state.leader().leader != chunk.from) return false;
-  if (!chunk.witness || state.config.role == ReplicaRole::kWitness) return true;
-  // A stub holds no state. Behind a cut log nothing else tells a witness of its role.
-  if (const auto wrong = state.WrongRole(chunk.membership)) state.End(Life::kFailed, *wrong);
-  return false;
+  return state.addresses.IsMember(chunk.from) || state.leader().leader == chunk.from;
 }
 
 bool Host::OnChunk(codec::Chunk chunk) {
   const ReplicaPtr replica = Find(chunk.shard);
   if (replica == nullptr || !AcceptsChunk(*replica, chunk)) return false;
-  const ReplicaState& state = replica->state();
+  ReplicaState& state = replica->state();
+  // That of the first one counts.
+  if (chunk.chunk_id == 0 && !codec::DecodeChunkMembership(chunk)) return false;
+  if (chunk.witness && state.config.role != ReplicaRole::kWitness) {
+    // A stub, of one chunk, holds no state. Behind a cut log nothing else tells a witness of its
+    // role.
+    const auto wrong = chunk.chunk_id == 0 ? state.WrongRole(chunk.membership) : std::nullopt;
+    if (wrong) state.End(Life::kFailed, *wrong);
+    return false;
+  }
   const Result<SnapshotReceiver::Step> step =
       snapshot_receiver_.Add(chunk, {.now_tick = now_tick_.load(),
                                      .committed = state.committed(),
@@ -85,7 +90,7 @@ bool Host::OnChunk(codec::Chunk chunk) {
     }
     return false;
   }
-  if (step->progress == SnapshotReceiver::Progress::kComplete) {
+  if (step->progress == SnapshotReceiver::Progress::kComplete && !state.stopped()) {
     SnapshotArrived(*replica, chunk.from, step->snapshot);
   }
   return true;

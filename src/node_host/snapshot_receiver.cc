@@ -20,7 +20,8 @@ std::optional<std::string> WhyUnfit(const codec::Chunk& chunk, std::uint64_t dep
   if (chunk.index.value() >= raft::kCountLimit || chunk.term.value() >= raft::kCountLimit) {
     return "its index or term is beyond all bounds";
   }
-  if (chunk.membership.config_change_id == 0 || chunk.membership.voters.empty()) {
+  const Membership& members = chunk.membership;
+  if (chunk.chunk_id == 0 && (members.config_change_id == 0 || members.voters.empty())) {
     return "it has no membership";
   }
   return std::nullopt;

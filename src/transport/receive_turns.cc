@@ -15,9 +15,8 @@ std::uint64_t ReceiveTurns::RateFor(std::uint64_t bytes_per_second) {
 }
 
 bool ReceiveTurns::Take(const void* stream, Time now) {
-  if (limit_ == 0) return true;
   if (!Free(stream, now)) return false;
-  if (!last_used_.contains(stream) && last_used_.size() >= limit_) {
+  if (!last_used_.contains(stream)) {
     std::erase_if(last_used_, [&](const auto& turn) { return now - turn.second > kIdleLimit; });
   }
   last_used_[stream] = now;
@@ -25,7 +24,15 @@ bool ReceiveTurns::Take(const void* stream, Time now) {
 }
 
 bool ReceiveTurns::Free(const void* stream, Time now) const {
-  return limit_ == 0 || last_used_.contains(stream) || CountBusy(now) < limit_;
+  if (last_used_.contains(stream)) return true;
+  const std::size_t busy = CountBusy(now);
+  if (limit_ != 0) return busy < limit_;
+  return busy == 0 || a_chunk_ * static_cast<Duration::rep>(busy + 1) <= kMostAChunk;
+}
+
+void ReceiveTurns::Handled(Duration took, Time now) {
+  const auto busy = static_cast<Duration::rep>(std::max<std::size_t>(CountBusy(now), 1));
+  a_chunk_ += (took / busy - a_chunk_) / 4;
 }
 
 std::size_t ReceiveTurns::CountBusy(Time now) const {

@@ -9,11 +9,12 @@
 
 namespace drumbeat::transport {
 
-/// Who may stream a snapshot to us while their rate is limited.
+/// Who may stream a snapshot to us.
 ///
 /// A sender gives up when no byte of its stream was taken for 5 s, so a rate that is shared by too
 /// many streams completes none of them. Only as many have a turn as get kStreamBytesPerSecond
-/// each; the others wait for theirs, or try again.
+/// each, or, without a limit, as have their chunks handled within kMostAChunk, at the pace at which
+/// the latest were; the others wait for theirs, or try again.
 class ReceiveTurns {
  public:
   /// A chunk of 2 MiB a second, and the kernels' buffers well within the time that a sender waits
@@ -23,6 +24,7 @@ class ReceiveTurns {
   static constexpr std::uint64_t kMinBytesPerSecond = 1'000'000;
   /// Whoever sent nothing for so long has lost its turn if somebody else wants it.
   static constexpr Duration kIdleLimit = std::chrono::seconds(5);
+  static constexpr Duration kMostAChunk = std::chrono::seconds(2);
 
   /// `bytes_per_second` 0: no limit.
   explicit ReceiveTurns(std::uint64_t bytes_per_second);
@@ -34,13 +36,17 @@ class ReceiveTurns {
   bool Take(const void* stream, Time now);
   /// Whether Take() would work.
   bool Free(const void* stream, Time now) const;
+  /// A stream that has a turn waited so long until its chunk was handled, with those of others.
+  void Handled(Duration took, Time now);
   void Release(const void* stream) { last_used_.erase(stream); }
 
  private:
   std::size_t CountBusy(Time now) const;
 
-  /// 0: no limit.
+  /// 0: the disk decides.
   const std::size_t limit_;
+  /// What a chunk takes when no other stream's is handled beside it: a moving average.
+  Duration a_chunk_{};
   std::map<const void*, Time> last_used_;
 };
 

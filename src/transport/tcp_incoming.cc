@@ -161,7 +161,7 @@ bool TcpIncoming::HandleBatch(const base::Bytes& payload) {
 }
 
 void TcpIncoming::HandleChunk(const base::Bytes& payload, std::string_view rest) {
-  Result<codec::Chunk> chunk = codec::DecodeChunk(payload);
+  Result<codec::Chunk> chunk = codec::DecodeChunkHead(payload);
   if (!chunk) return WarnAndReset(std::string(chunk.error().text()));
   const std::string foreign = WhyForeign(context_, chunk->deployment_id, chunk->bin_version);
   if (!foreign.empty()) return WarnAndReset("refused a snapshot: " + foreign);
@@ -183,6 +183,7 @@ void TcpIncoming::HandleChunk(const base::Bytes& payload, std::string_view rest)
 }
 
 void TcpIncoming::HandOn(codec::Chunk chunk) {
+  handed_on_at_ = context_.Now();
   asio::post(context_.chunks_in, [self = shared_from_this(), piece = std::move(chunk)]() mutable {
     bool accepted = false;
     try {
@@ -207,6 +208,7 @@ void TcpIncoming::OnChunkHandled(bool accepted) {
   chunk_accepted_ = true;
   // Without a turn this was a first chunk beside others, and would slow down those that have one.
   const bool counts = context_.receive_turns.Take(this, now);
+  if (counts) context_.receive_turns.Handled(now - handed_on_at_, now);
   if (counts) context_.receive_bucket.Take(chunk_bytes_, now);
   const auto go_on = [self = shared_from_this()](const AsioError& stopped) {
     if (stopped || !self->connection_->socket().is_open()) return;
@@ -249,7 +251,9 @@ void TcpIncoming::LookForTurn(Time limit) {
     return Read();
   }
   if (now < limit) return AwaitTurn(limit);
-  WarnAndReset("refused a snapshot: others use up snapshot_receive_bytes_per_second");
+  WarnAndReset(
+      "refused a snapshot: others take all that snapshot_receive_bytes_per_second or the "
+      "disk allows");
 }
 
 void TcpIncoming::Confirm() {

@@ -75,6 +75,7 @@ class TcpIncoming : public std::enable_shared_from_this<TcpIncoming> {
   std::size_t chunk_bytes_ = 0;
   std::size_t held_bytes_ = 0;
   bool last_chunk_ = false;
+  Time handed_on_at_;
   /// The handler took one: no stranger.
   bool chunk_accepted_ = false;
   std::string rest_;

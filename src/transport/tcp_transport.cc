@@ -224,8 +224,12 @@ void TcpTransport::Send(const std::string& address, raft::Envelope message) {
   if (context_.stopping) return;
   const std::shared_ptr<TcpLink> link = LinkTo(address);
   if (link == nullptr || !link->Send(std::move(message))) return;
-  base::MutexLock lock(dirty_mutex_);
-  dirty_.push_back(link);
+  try {
+    base::MutexLock lock(dirty_mutex_);
+    dirty_.push_back(link);
+  } catch (const std::bad_alloc&) {
+    link->Flush();  // it counts on being flushed
+  }
 }
 
 void TcpTransport::Flush() {

@@ -26,7 +26,8 @@ class TransportHandler {
   virtual void OnMessages(const std::string& source_address,
                           std::vector<raft::Envelope> messages) = 0;
 
-  /// A piece of a snapshot; its connection is not read until this returns. May block on the disk.
+  /// A piece of a snapshot, its membership not yet decoded (codec::DecodeChunkMembership); its
+  /// connection is not read until this returns. May block on the disk.
   /// False: refused, the connection is closed.
   virtual bool OnChunk(codec::Chunk chunk) = 0;
 

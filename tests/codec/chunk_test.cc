@@ -81,6 +81,23 @@ TEST(ChunkTest, DamagedChunksAreRefused) {
   }
 }
 
+// Whoever can connect can send one, or forty in one chunk: nobody looks at them before it is known
+// that a member sent them.
+TEST(ChunkTest, TheHeadLeavesTheMembershipAsItIs) {
+  const Chunk in = FullChunk();
+  const base::Bytes payload = base::Bytes::Copy(EncodeChunk(in));
+  auto head = DecodeChunkHead(payload);
+  ASSERT_TRUE(head.has_value());
+  EXPECT_EQ(head->data, in.data);
+  EXPECT_EQ(head->membership, Membership());
+  EXPECT_EQ(head->membership_record.buffer(), payload.buffer());
+  ASSERT_TRUE(DecodeChunkMembership(*head).has_value());
+  EXPECT_EQ(head->membership, in.membership);
+  auto bad = DecodeChunkHead(Bytes("52021203"));
+  ASSERT_TRUE(bad.has_value());
+  EXPECT_FALSE(DecodeChunkMembership(*bad).has_value());
+}
+
 TEST(ChunkTest, AMembershipOfMoreThanItsBytesIsRefused) {
   Chunk chunk = FullChunk();
   std::string& address = chunk.membership.voters[ReplicaId(1)];

@@ -89,6 +89,17 @@ TlsFiles TestAuthority::SelfSigned() {
   return files;
 }
 
+void TestAuthority::Encrypt(const std::string& key_file) {
+  std::FILE* file = std::fopen(key_file.c_str(), "r");
+  EVP_PKEY* key = ::PEM_read_PrivateKey(file, nullptr, nullptr, nullptr);
+  std::fclose(file);
+  file = std::fopen(key_file.c_str(), "w");
+  const unsigned char password[] = "secret";
+  ::PEM_write_PrivateKey(file, key, ::EVP_aes_256_cbc(), password, 6, nullptr, nullptr);
+  std::fclose(file);
+  ::EVP_PKEY_free(key);
+}
+
 TlsFiles TestAuthority::Write(X509* certificate, EVP_PKEY* key) {
   const std::filesystem::path base = folder_ / std::to_string(++issued_);
   const TlsFiles files{.ca_file = folder_ / "ca.pem",

@@ -32,6 +32,8 @@ class TestAuthority {
   TlsFiles Issue(const CertificateSpec& spec = {});
   /// The same with a certificate that is signed by its own key.
   TlsFiles SelfSigned();
+  /// Puts a password on a key.
+  static void Encrypt(const std::string& key_file);
   const std::filesystem::path& folder() const { return folder_; }
 
  private:

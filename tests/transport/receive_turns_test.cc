@@ -23,6 +23,29 @@ TEST_F(ReceiveTurnsTest, WithoutALimitEverybodyHasOne) {
   for (const int* stream : {&a_, &b_, &c_}) EXPECT_TRUE(turns.Take(stream, now_));
 }
 
+// Ten streams, and a disk that writes a chunk in half a second.
+TEST_F(ReceiveTurnsTest, WithoutALimitASlowDiskDecides) {
+  ReceiveTurns turns(0);
+  int streams[10] = {};
+  for (int chunk = 0; chunk < 50; ++chunk) {
+    std::size_t served = 0;
+    for (const int& stream : streams) served += turns.Take(&stream, now_) ? 1 : 0;
+    for (std::size_t i = 0; i < served; ++i) {
+      turns.Handled(served * std::chrono::milliseconds(500), now_);
+    }
+    if (chunk == 0) {
+      EXPECT_EQ(served, 10u) << "nobody knows yet";
+      for (const int& stream : streams) turns.Release(&stream);
+    } else {
+      EXPECT_EQ(served, 4u) << chunk;
+    }
+  }
+  for (const int& stream : streams) turns.Release(&stream);
+  EXPECT_TRUE(turns.Take(&a_, now_)) << "one always has a turn";
+  for (int i = 0; i < 50; ++i) turns.Handled(std::chrono::milliseconds(1), now_);
+  for (const int& stream : streams) EXPECT_TRUE(turns.Take(&stream, now_)) << "it is fast again";
+}
+
 TEST_F(ReceiveTurnsTest, ThereAreAsManyAsTheRateCarriesAndAtLeastOne) {
   ReceiveTurns two(2 * kRate + 1);
   EXPECT_TRUE(two.Take(&a_, now_));

@@ -393,7 +393,7 @@ TEST(TcpIncomingChunkTest, WhoGetsNoTurnIsTold) {
   ASSERT_TRUE(part.Write(chunk(0).substr(0, 500)));
   EXPECT_TRUE(whole.WaitForEnd(seconds(20)));
   EXPECT_TRUE(part.WaitForEnd(seconds(20)));
-  EXPECT_TRUE(host.sink->WaitFor("others use up snapshot_receive_bytes_per_second"));
+  EXPECT_TRUE(host.sink->WaitFor("others take all that snapshot_receive_bytes_per_second"));
   ASSERT_TRUE(first.Write(chunk(1)));
   EXPECT_TRUE(host.handler.WaitFor([](const auto& record) { return record.chunks.size() == 2; }));
 }

@@ -5,8 +5,10 @@
 #include <fstream>
 #include <string>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <gtest/gtest.h>
+#include <pty.h>
 #include <unistd.h>
 
 #include "transport/certificates.h"
@@ -73,6 +75,39 @@ TEST_F(TlsContextTest, AKeyOfAnotherCertificateIsRefused) {
   const Error error = Refused(files);
   EXPECT_EQ(error.code, ErrorCode::kInvalidArgument);
   EXPECT_NE(error.message.find(files.key_file), std::string::npos);
+}
+
+/// Whether loading `files` says `code` and names the key, in a process of its own, by the user
+/// `user`, at a terminal at which nobody types.
+bool SaysAtATerminal(const TlsFiles& files, ErrorCode code, uid_t user) {
+  int terminal = -1;
+  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+  if (child == 0) {
+    ::alarm(10);
+    if (::setuid(user) != 0) ::_exit(2);
+    const auto loaded = TlsContext::Load(files);
+    const bool said = !loaded && loaded.error().code == code &&
+                      loaded.error().message.find(files.key_file) != std::string::npos;
+    ::_exit(said ? 0 : 1);
+  }
+  int status = -1;
+  const bool waited = child > 0 && ::waitpid(child, &status, 0) == child;
+  if (terminal >= 0) ::close(terminal);
+  return waited && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST_F(TlsContextTest, NobodyIsAskedForThePasswordOfAKey) {
+  const TlsFiles files = authority_.Issue();
+  TestAuthority::Encrypt(files.key_file);
+  EXPECT_TRUE(SaysAtATerminal(files, ErrorCode::kInvalidArgument, ::getuid()));
+}
+
+TEST_F(TlsContextTest, AKeyThatMayNotBeReadIsNamed) {
+  const TlsFiles files = authority_.Issue();
+  ::chmod(authority_.folder().c_str(), 0755);
+  ::chmod(files.key_file.c_str(), 0000);
+  const uid_t nobody = 65534;
+  EXPECT_TRUE(SaysAtATerminal(files, ErrorCode::kStorage, ::getuid() == 0 ? nobody : ::getuid()));
 }
 
 TEST_F(TlsContextTest, AKeyThatOthersMayReadIsWarnedOf) {

@@ -52,6 +52,8 @@ class RawTlsClient {
     ::ERR_clear_error();
   }
   bool connected() const { return connected_; }
+  /// Whether the other side has given it what a later handshake could be spared with.
+  bool MayResume() const { return ::SSL_SESSION_is_resumable(::SSL_get_session(ssl_)) == 1; }
   RawPeer& peer() { return peer_; }
   bool Write(const std::string& bytes) {
     return ::SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())) > 0;
@@ -298,6 +300,26 @@ TEST_F(TlsTest, OldVersionsAndWeakCiphersAreRefused) {
   EXPECT_FALSE(connects(TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA"));
   EXPECT_FALSE(connects(TLS1_2_VERSION, "ECDHE-ECDSA-NULL-SHA"));
   EXPECT_FALSE(connects(TLS1_2_VERSION, "AECDH-AES128-SHA"));
+}
+
+// A session that is resumed shows no certificate.
+TEST_F(TlsTest, NoSessionMayBeResumed) {
+  TestHost host(WithTls(authority_.Issue()));
+  ASSERT_TRUE(host.Start());
+  const TlsFiles files = authority_.Issue();
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    RawTlsClient client(host.address(), [&](SSL_CTX* context) {
+      Present(context, files);
+      ::SSL_CTX_set_min_proto_version(context, version);
+      ::SSL_CTX_set_max_proto_version(context, version);
+    });
+    ASSERT_TRUE(client.connected());
+    EXPECT_FALSE(client.MayResume()) << version;
+    // Tickets of TLS 1.3 come behind the handshake.
+    ASSERT_TRUE(client.Write("this is no frame of ours"));
+    EXPECT_TRUE(client.Ended());
+    EXPECT_FALSE(client.MayResume()) << version;
+  }
 }
 
 TEST_F(TlsTest, AFrameCutOffByTheEndOfTheConnectionIsDropped) {
