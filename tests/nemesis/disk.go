@@ -28,8 +28,21 @@ type disk struct {
 	lost uint64    // sectors that power cuts took
 }
 
+// noDisks is why this machine can have no disk of ours; whatever else goes wrong is a mistake.
+type noDisks struct{ why error }
+
+func (e *noDisks) Error() string { return e.why.Error() }
+
 // newDisk makes a disk with an empty file system and mounts it at `root`.
 func newDisk(home, root string) (*disk, error) {
+	for _, program := range []string{"mkfs.ext4", "losetup"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return nil, &noDisks{err}
+		}
+	}
+	if err := runProgram("losetup", "-f"); err != nil {
+		return nil, &noDisks{err}
+	}
 	m, err := newMedium(diskBytes)
 	if err != nil {
 		return nil, err

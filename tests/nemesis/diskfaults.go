@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"math/rand"
 	"time"
 )
@@ -76,12 +77,33 @@ func makeDiskFails(fail func(*medium)) func(*storm, *fault, []*node, *rand.Rand)
 			return nil
 		}
 		f.end = func() error {
+			s.judgeFailedSyncs(victim)
 			if !victim.healthy() {
 				s.run.figures.add("hosts ended", 1)
 			}
 			return s.loseAndRestart(f.nodes, dice)
 		}
 	}
+}
+
+// judgeFailedSyncs: a host that was told that a sync failed ends; if the file system was told, it takes
+// no more writes, and the host ends at its next one. Which a node that nobody reaches need not make.
+func (s *storm) judgeFailedSyncs(n *node) {
+	refused := n.disk.medium.refusedSyncs()
+	if refused == 0 || len(s.active) > 1 {
+		return
+	}
+	err := eventually(answerTime, func() error {
+		if n.healthy() {
+			return fmt.Errorf("it serves")
+		}
+		return nil
+	})
+	if err != nil {
+		s.run.complain("node %v goes on after %d failed syncs\n%s", n, refused, n.logTail())
+		return
+	}
+	s.run.figures.add("ended after a failed sync", 1)
 }
 
 // makePowerCut takes the power of the nodes and their disks away, all at one moment.

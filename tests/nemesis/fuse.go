@@ -50,12 +50,16 @@ func serveFile(m *medium, path string) (*fuseFile, error) {
 	}
 	device, err := syscall.Open("/dev/fuse", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("/dev/fuse: %w", err)
+		return nil, &noDisks{fmt.Errorf("/dev/fuse: %w", err)}
 	}
 	options := fmt.Sprintf("fd=%d,rootmode=100600,user_id=0,group_id=0", device)
 	if err := syscall.Mount("nemesis", path, "fuse", syscall.MS_NOSUID|syscall.MS_NODEV, options); err != nil {
 		syscall.Close(device)
-		return nil, fmt.Errorf("mount of fuse: %w", err)
+		err = fmt.Errorf("mount of fuse: %w", err)
+		if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENODEV) {
+			err = &noDisks{err}
+		}
+		return nil, err
 	}
 	f := &fuseFile{device: device, path: path, medium: m, ended: make(chan struct{})}
 	go f.serve()

@@ -27,8 +27,9 @@ type medium struct {
 	failSyncs int           // so many more
 	failAll   bool          // writes fail, too
 
-	syncs  uint64
-	writes uint64
+	syncs   uint64
+	writes  uint64
+	refused uint64 // syncs, since the disk's start
 }
 
 func newMedium(size int) (*medium, error) {
@@ -95,11 +96,14 @@ func (m *medium) sync() syscall.Errno {
 		time.Sleep(delay)
 		m.mutex.Lock()
 	}
-	if !m.admit() || m.failAll {
+	if !m.admit() {
 		return syscall.EIO
 	}
-	if m.failSyncs > 0 {
-		m.failSyncs--
+	if m.failAll || m.failSyncs > 0 {
+		if m.failSyncs > 0 {
+			m.failSyncs--
+		}
+		m.refused++
 		return syscall.EIO
 	}
 	m.undo = make(map[int64][]byte)
@@ -131,8 +135,15 @@ func (m *medium) die() { m.set(func() { m.dead = true }) }
 // revive is the disk's next start, whole again.
 func (m *medium) revive() {
 	m.set(func() {
-		m.stuck, m.dead, m.failSyncs, m.failAll, m.syncDelay = false, false, 0, false, 0
+		m.stuck, m.dead, m.failSyncs, m.failAll, m.syncDelay, m.refused = false, false, 0, false, 0, 0
 	})
+}
+
+// refusedSyncs is how many syncs failed since the disk's start.
+func (m *medium) refusedSyncs() uint64 {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return m.refused
 }
 
 func (m *medium) sector(number int64) []byte {

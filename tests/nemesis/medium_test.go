@@ -72,7 +72,7 @@ func TestFailedSyncMakesNothingDurable(t *testing.T) {
 	m := testMedium(t)
 	m.failSyncs = 1
 	m.write(fill(1, sectorBytes), 0)
-	if err := m.sync(); err != syscall.EIO {
+	if err := m.sync(); err != syscall.EIO || m.refusedSyncs() != 1 {
 		t.Fatal(err)
 	}
 	m.cut(0, rand.New(rand.NewSource(1)))

@@ -79,7 +79,7 @@ func (n *node) prepare(withDisk bool) (err error) {
 // up starts the process, opens the host and starts the replica.
 func (n *node) up() error {
 	begin := time.Now()
-	environment := []string{"LD_PRELOAD=" + n.run.preload, "NEMESIS_CLOCK=" + n.clockPath()}
+	environment := n.preloaded()
 	if n.run.lie {
 		environment = append(environment, "NEMESIS_LIE=1")
 	}
@@ -101,6 +101,11 @@ func (n *node) up() error {
 	}
 	n.run.figures.longest("start", time.Since(begin))
 	return nil
+}
+
+// preloaded is the environment in which the node's programs have its clock.
+func (n *node) preloaded() []string {
+	return []string{"LD_PRELOAD=" + n.run.preload, "NEMESIS_CLOCK=" + n.clockPath()}
 }
 
 func (n *node) launch(environment []string) (*process, error) {
@@ -130,7 +135,7 @@ func (n *node) open(p *process) error {
 func (n *node) watch(p *process) {
 	<-p.done
 	n.mutex.Lock()
-	surprise := n.process == p && !n.expected && !n.mayEnd
+	surprise := n.process == p && !n.expected && (!n.mayEnd || n.crashed(p))
 	if n.process == p {
 		n.process = nil
 	}
@@ -138,6 +143,13 @@ func (n *node) watch(p *process) {
 	if surprise {
 		n.run.complain("node %v died: %v\n%s", n, p.exit, n.logTail())
 	}
+}
+
+// crashed tells whether a process that is over ended as it never does by itself: interop_node outlives
+// its host, and the example says why it ends, and ends with status 1.
+func (n *node) crashed(p *process) bool {
+	var exit *exec.ExitError
+	return n.console == nil || !errors.As(p.exit, &exit) || exit.ExitCode() != 1 // -1: a signal
 }
 
 // running is the process, nil when it is down.

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -86,7 +88,7 @@ func newRun(o options) (*run, error) {
 		r.nodes = append(r.nodes, n)
 	}
 	for _, n := range r.nodes {
-		if err := r.prepare(n); err != nil {
+		if err := firstError(r.prepare(n), r.checkClock(n)); err != nil {
 			return r, err
 		}
 		n.host = Request{Cmd: "host", Address: members[n.replica], Dir: n.dataPath(),
@@ -98,10 +100,23 @@ func newRun(o options) (*run, error) {
 	return r, nil
 }
 
+// judgeProgress: operations complete within ten election timeouts, and hardly ever take more than three.
+func (r *run) judgeProgress() {
+	p := r.progress
+	if limit := electionsToRecover * r.election(); p.worst > limit {
+		r.complain("%v without progress although a majority was up and connected (%s); at most: %v",
+			p.worst, p.worstFaults, limit)
+	}
+	if all := p.within + p.beyond; all >= 20 && 10*p.beyond > all {
+		r.complain("in %d of %d times with a majority somebody waited for more than %v", p.beyond, all, p.bound)
+	}
+}
+
 // prepare makes the node's folders, on a disk of ours if the machine lets us have one.
 func (r *run) prepare(n *node) error {
 	err := n.prepare(r.disks)
-	if err == nil || !r.disks || n.replica != 1 {
+	var lack *noDisks
+	if !errors.As(err, &lack) || n.replica != 1 {
 		return err
 	}
 	r.disks = false
@@ -110,6 +125,31 @@ func (r *run) prepare(n *node) error {
 		return err
 	}
 	return n.prepare(false)
+}
+
+// checkClock makes sure that a program of the node's user has the clock that we give it.
+func (r *run) checkClock(n *node) error {
+	const wrong = time.Hour
+	if err := n.setClock(wrong); err != nil {
+		return err
+	}
+	date := exec.Command("python3", "-c", "import time; print(int(time.time()))")
+	date.Env = append(os.Environ(), n.preloaded()...)
+	date.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: n.uid, Gid: n.uid}}
+	out, err := date.CombinedOutput()
+	var second int64
+	if err := firstError(err, scanNumber(strings.TrimSpace(string(out)), &second)); err != nil {
+		return fmt.Errorf("the clock of node %v: %w: %s", n, err, out)
+	}
+	if off := time.Unix(second, 0).Sub(time.Now().Add(wrong)); off > time.Minute || off < -time.Minute {
+		return fmt.Errorf("the clock of node %v does not obey: %s", n, out)
+	}
+	return n.setClock(0)
+}
+
+func scanNumber(text string, number *int64) error {
+	_, err := fmt.Sscan(text, number)
+	return err
 }
 
 // copyPrograms puts the programs where the nodes' users may run them.
@@ -255,9 +295,9 @@ func (r *run) finish() {
 	for _, n := range r.nodes {
 		n.signal(syscall.SIGCONT) // after an error
 	}
-	if limit := electionsToRecover * r.election(); r.progress.worst > limit {
-		r.complain("%v without progress although a majority was up and connected (%s); at most: %v",
-			r.progress.worst, r.progress.worstFaults, limit)
+	r.judgeProgress()
+	if cuts := r.sum("power-cut", "power-cut-two", "power-cut-all"); cuts >= 5 && r.sectorsLost() == 0 {
+		r.complain("%d power cuts took nothing that was not synced: they prove nothing", cuts)
 	}
 	if len(r.problems) == 0 {
 		for _, n := range r.nodes {

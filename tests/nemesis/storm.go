@@ -120,7 +120,8 @@ func (s *storm) next() step {
 		unit = time.Second // more faults, although fewer elections
 	}
 	t.hold = s.between(50*time.Millisecond, 5*unit)
-	if long := s.between(5*unit, 15*unit); s.random.Intn(6) == 0 {
+	// Longer than the judge lets anybody wait, where that is not too long.
+	if long := s.between(10*unit, 20*unit); s.random.Intn(6) == 0 {
 		t.hold = long
 	}
 	t.between = s.between(0, t.hold)
