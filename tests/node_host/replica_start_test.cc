@@ -101,5 +101,86 @@ TEST(ReplicaStarterTest, AStartReadsAsMuchHoweverManyReplicasThereAre) {
   EXPECT_EQ(StepsOfAStart(1000), steps);
 }
 
+/// Starts of replica 1 of shard 5 at localhost:63001.
+class BootstrapTest : public testing::Test {
+ protected:
+  static MemberMap Founders() {
+    return {{ReplicaId(1), "localhost:63001"}, {ReplicaId(2), "localhost:63002"}};
+  }
+  static ReplicaConfig Config() {
+    ReplicaConfig config;
+    config.shard_id = ShardId(5);
+    config.replica_id = ReplicaId(1);
+    return config;
+  }
+  std::optional<ErrorCode> Start(const StartOptions& options,
+                                 const ReplicaConfig& config = Config()) {
+    ReplicaStarter starter(*stores_.log, *stores_.snapshots, "localhost:63001");
+    const auto checked = starter.Check(options, config);
+    if (!checked) return checked.error().code;
+    const auto prepared = starter.Prepare(*checked);
+    EXPECT_TRUE(prepared.has_value()) << prepared.error().text();
+    return std::nullopt;
+  }
+  void ExpectRefused(const StartOptions& options, ErrorCode code,
+                     const ReplicaConfig& config = Config()) {
+    EXPECT_EQ(Start(options, config), code);
+    EXPECT_TRUE(stores_.log->List().value().empty()) << "a start that is refused leaves nothing";
+  }
+
+  std::shared_ptr<storage::MemoryDisk> disk_ =
+      std::make_shared<storage::MemoryDisk>(storage::MemoryDisk::Crashes::kNever);
+  storage::Stores stores_ =
+      storage::OpenMemoryStores(disk_, &std::chrono::steady_clock::now).value();
+};
+
+// M-11.
+TEST_F(BootstrapTest, AFirstStartThatCannotBeMeantIsRefused) {
+  const auto bad = ErrorCode::kInvalidArgument;
+  ExpectRefused({.initial_members = Founders(), .join = true}, bad);
+  ExpectRefused({}, ErrorCode::kBootstrapMismatch);
+  MemberMap members = Founders();
+  members[ReplicaId(0)] = "localhost:63003";
+  ExpectRefused({.initial_members = members}, bad);
+  members = Founders();
+  members[ReplicaId(3)] = "nowhere";
+  ExpectRefused({.initial_members = members}, ErrorCode::kInvalidAddress);
+  members[ReplicaId(3)] = "LOCALHOST:63002";
+  ExpectRefused({.initial_members = members}, bad);
+  ExpectRefused({.initial_members = {{ReplicaId(2), "localhost:63002"}}}, bad);
+  members = Founders();
+  members[ReplicaId(1)] = "localhost:63009";
+  ExpectRefused({.initial_members = members}, bad);
+  for (const ReplicaRole role : {ReplicaRole::kNonVoting, ReplicaRole::kWitness}) {
+    ReplicaConfig config = Config();
+    config.role = role;
+    ExpectRefused({.initial_members = Founders()}, bad, config);
+  }
+  EXPECT_EQ(Start({.initial_members = Founders()}), std::nullopt);
+}
+
+TEST_F(BootstrapTest, AFounderStaysOneOfTheSameMembers) {
+  ASSERT_EQ(Start({.initial_members = Founders()}), std::nullopt);
+  const auto changed = ErrorCode::kBootstrapMismatch;
+  EXPECT_EQ(Start({.join = true}), changed);
+  MemberMap members = Founders();
+  members[ReplicaId(2)] = "localhost:63009";
+  EXPECT_EQ(Start({.initial_members = members}), changed);
+  members = Founders();
+  members[ReplicaId(3)] = "localhost:63003";
+  EXPECT_EQ(Start({.initial_members = members}), changed);
+  EXPECT_EQ(Start({.initial_members = {{ReplicaId(1), "localhost:63001"}}}), changed);
+  members = Founders();
+  members[ReplicaId(2)] = "LocalHost:63002";
+  EXPECT_EQ(Start({.initial_members = members}), std::nullopt);
+  EXPECT_EQ(Start({}), std::nullopt);
+}
+
+TEST_F(BootstrapTest, AJoinerStaysOne) {
+  ASSERT_EQ(Start({.join = true}), std::nullopt);
+  EXPECT_EQ(Start({.initial_members = Founders()}), ErrorCode::kBootstrapMismatch);
+  EXPECT_EQ(Start({.join = true}), std::nullopt);
+}
+
 }  // namespace
 }  // namespace drumbeat::node_host

@@ -30,6 +30,7 @@ TEST_F(PauseTest, AShortPauseOfTheLeaderIsForgiven) {
   const int leader = cluster_.Leader();
   ASSERT_NE(leader, 0);
   Program& paused = cluster_.replica(leader);
+  const auto start = Clock::now();
   paused.Signal(SIGSTOP);
   const int other = leader % 3 + 1;
   cluster_.replica(other).Type("typed during a short pause");
@@ -38,6 +39,11 @@ TEST_F(PauseTest, AShortPauseOfTheLeaderIsForgiven) {
   paused.Signal(SIGCONT);
   for (const int replica : Cluster::kFounders) {
     EXPECT_EQ(cluster_.AwaitUpdate(replica, "typed during a short pause"), 2U);
+  }
+  // Unless this machine took longer than that, nobody's patience may have ended.
+  const bool in_time = Clock::now() - start < milliseconds(1900);
+  if (in_time) {
+    EXPECT_EQ(cluster_.Leader(), leader);
   }
   EXPECT_EQ(cluster_.Say(leader, "after it"), 3U);
 }
