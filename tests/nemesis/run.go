@@ -133,7 +133,7 @@ func (r *run) checkClock(n *node) error {
 	if err := n.setClock(wrong); err != nil {
 		return err
 	}
-	date := exec.Command("python3", "-c", "import time; print(int(time.time()))")
+	date := exec.Command("/bin/date", "+%s")
 	date.Env = append(os.Environ(), n.preloaded()...)
 	date.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: n.uid, Gid: n.uid}}
 	out, err := date.CombinedOutput()
@@ -296,7 +296,7 @@ func (r *run) finish() {
 		n.signal(syscall.SIGCONT) // after an error
 	}
 	r.judgeProgress()
-	if cuts := r.sum("power-cut", "power-cut-two", "power-cut-all"); cuts >= 5 && r.sectorsLost() == 0 {
+	if cuts := r.sum("power-cut", "power-cut-two", "power-cut-all"); cuts >= 50 && r.sectorsLost() == 0 {
 		r.complain("%d power cuts took nothing that was not synced: they prove nothing", cuts)
 	}
 	if len(r.problems) == 0 {

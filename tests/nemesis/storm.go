@@ -120,8 +120,11 @@ func (s *storm) next() step {
 		unit = time.Second // more faults, although fewer elections
 	}
 	t.hold = s.between(50*time.Millisecond, 5*unit)
-	// Longer than the judge lets anybody wait, where that is not too long.
-	if long := s.between(10*unit, 20*unit); s.random.Intn(6) == 0 {
+	least, most := 10*unit, 16*unit // longer than the judge lets anybody wait
+	if unit < s.run.election() {
+		least, most = 5*unit, 15*unit // where that is not too long
+	}
+	if long := s.between(least, most); s.random.Intn(8) == 0 {
 		t.hold = long
 	}
 	t.between = s.between(0, t.hold)

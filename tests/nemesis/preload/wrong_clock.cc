@@ -60,6 +60,10 @@ int gettimeofday(timeval* out, void* /*zone*/) noexcept {
   return 0;
 }
 
+int timespec_get(timespec* out, int base) noexcept {
+  return base == TIME_UTC && clock_gettime(CLOCK_REALTIME, out) == 0 ? base : 0;
+}
+
 std::time_t time(std::time_t* out) noexcept {
   const std::time_t now = WrongNow() / kSecond;
   if (out != nullptr) *out = now;
