@@ -86,7 +86,7 @@ Result<LogFiles> PrepareWriteAheadLogs(const std::filesystem::path& database,
   return without_record;
 }
 
-Result<void> CheckManifest(const std::filesystem::path& database) {
+Result<void> PrepareManifest(const std::filesystem::path& database, const logging::Logger& logger) {
   const std::filesystem::path current = database / "CURRENT";
   const Fd fd = OpenAt(AT_FDCWD, current.string(), O_RDONLY);
   if (!fd.ok() && errno == ENOENT) return {};
@@ -104,10 +104,12 @@ Result<void> CheckManifest(const std::filesystem::path& database) {
     const std::string text = current.string() + " is damaged: it names no manifest that is there";
     return Fail(ErrorCode::kDamaged, Advised(text, kHostAdvice));
   }
-  // An edit that is torn was never relied upon; RocksDB leaves it out by itself.
+  // An edit that is torn was never relied upon. RocksDB leaves it out only where the file ends in
+  // it.
   const Result<LogJudgement> judgement = JudgeLogFile(manifest);
   if (!judgement) return std::unexpected(judgement.error());
   if (judgement->verdict == LogVerdict::kDamaged) return Damaged(manifest, *judgement);
+  if (judgement->verdict == LogVerdict::kTorn) return CutOff(manifest, *judgement, logger);
   return {};
 }
 
@@ -117,8 +119,8 @@ Result<LogFiles> PrepareLogFiles(const std::filesystem::path& database,
                                  const logging::Logger& logger) {
   std::error_code failure;
   if (!std::filesystem::exists(database, failure)) return {};
-  const Result<void> checked = CheckManifest(database);
-  if (!checked) return std::unexpected(checked.error());
+  const Result<void> prepared = PrepareManifest(database, logger);
+  if (!prepared) return std::unexpected(prepared.error());
   return PrepareWriteAheadLogs(database, logger);
 }
 

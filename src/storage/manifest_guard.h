@@ -10,7 +10,8 @@ class FileSystem;
 
 namespace drumbeat::storage {
 
-/// Whether a manifest, RocksDB's list of tables, could not be written or synced.
+/// Whether RocksDB's list of tables could not be written for once: its manifest, the file CURRENT
+/// that names it, or the folder that they are in.
 /// Thread-safety: any thread.
 class ManifestGuard {
  public:
@@ -21,10 +22,13 @@ class ManifestGuard {
   std::atomic<bool> failed_{false};
 };
 
-/// `files`, but from the moment on at which a manifest fails, which `guard` then knows of, nothing
-/// is deleted any more. What could not be synced may be on the disk all the same: RocksDB deletes
-/// the tables of an image that could not enter, and a manifest that names them cannot be opened.
-/// The next opening deletes what no manifest names.
+/// `files`, but from the moment on at which the list of tables fails, which `guard` then knows of,
+/// nothing is deleted any more that was there before. What could not be synced may be on the disk
+/// all the same, or not: RocksDB 7.8 deletes the tables of an image that could not enter, and at
+/// times the manifest that CURRENT still names. The next opening deletes what no manifest names.
+///
+/// And each edit is synced before the next one is written, not several at once: a power cut spoils
+/// nothing but the last one, which is what our scan of logs relies on.
 std::shared_ptr<rocksdb::FileSystem> GuardManifest(
     const std::shared_ptr<rocksdb::FileSystem>& files, std::shared_ptr<ManifestGuard> guard);
 

@@ -28,8 +28,8 @@ struct RocksDbKvOptions {
   std::size_t memory_bytes = 64u << 20;
   /// A larger list of changes to the set of tables is replaced by one of those that are there.
   std::uint64_t max_manifest_bytes = 16u << 20;
-  /// Where RocksDB's file work goes; null: the default file system with
-  /// PreparedLogFileSystem and BadSectorsAsDamage. Must outlive the store.
+  /// Where RocksDB's file work goes; null: the default file system with PreparedLogFileSystem,
+  /// BadSectorsAsDamage and GuardManifest. Must outlive the store.
   rocksdb::Env* env = nullptr;
 };
 

@@ -18,6 +18,7 @@ std::atomic<SlowFiles*> slow{nullptr};
 std::atomic<RefusedWrites*> refused{nullptr};
 std::atomic<FullAfter*> full{nullptr};
 std::atomic<FailingSync*> failing_sync{nullptr};
+std::atomic<FailingRename*> failing_rename{nullptr};
 std::atomic<LittleSpace*> little_space{nullptr};
 std::atomic<BadSector*> bad_sector{nullptr};
 std::atomic<UnreadableFolder*> unreadable{nullptr};
@@ -107,6 +108,17 @@ bool FailingSync::Fails(int fd) {
   return left == 0;
 }
 
+FailingRename::FailingRename(std::string name, int skip) : name_(std::move(name)), skip_(skip) {
+  failing_rename = this;
+}
+FailingRename::~FailingRename() { failing_rename = nullptr; }
+
+bool FailingRename::Fails(const std::string& to) {
+  if (!to.ends_with("/" + name_) || skip_-- != 0) return false;
+  failed_ = true;
+  return true;
+}
+
 FullAfter::FullAfter(std::string suffix, std::size_t bytes)
     : suffix_(std::move(suffix)), left_(bytes) {
   full = this;
@@ -193,6 +205,15 @@ extern "C" dirent* readdir(DIR* folder) {
   using Call = dirent* (*)(DIR*);
   static const auto real = reinterpret_cast<Call>(::dlsym(RTLD_NEXT, "readdir"));
   return real(folder);
+}
+
+extern "C" int rename(const char* from, const char* to) noexcept {
+  drumbeat::storage::FailingRename* const fails = drumbeat::storage::failing_rename.load();
+  if (fails != nullptr && fails->Fails(to)) {
+    errno = EIO;
+    return -1;
+  }
+  return static_cast<int>(::syscall(SYS_rename, from, to));
 }
 
 extern "C" int fsync(int fd) { return drumbeat::storage::Sync(fd, SYS_fsync); }

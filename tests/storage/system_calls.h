@@ -10,8 +10,9 @@
 
 #include <dirent.h>
 
-// This test program's own write, pwrite, pread, readdir, statvfs, fsync and fdatasync stand before
-// the C library's, also for RocksDB. One of these at a time says what they do beside their work.
+// This test program's own write, pwrite, pread, readdir, rename, statvfs, fsync and fdatasync stand
+// before the C library's, also for RocksDB. One of these at a time says what they do beside their
+// work.
 namespace drumbeat::storage {
 
 /// Told of every write and sync, once it is done.
@@ -103,6 +104,21 @@ class FailingSync {
   mutable std::mutex mutex_;
   std::string failed_;
   std::string before_;
+};
+
+/// A disk on which one renaming to a file called `name` fails, the one behind the first `skip`.
+class FailingRename {
+ public:
+  FailingRename(std::string name, int skip);
+  ~FailingRename();
+  bool failed() const { return failed_; }
+
+  bool Fails(const std::string& to);
+
+ private:
+  const std::string name_;
+  std::atomic<int> skip_;
+  std::atomic<bool> failed_{false};
 };
 
 /// A disk that has room for `bytes` more in files that end in `suffix`.
