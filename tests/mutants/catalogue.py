@@ -141,6 +141,32 @@ MUTANTS = [
         CORE, seeds=100, number=10,
     ),
     Mutant(
+        "count-votes-of-non-voters",
+        "votes of members without one count",
+        edit("raft/election.cc",
+             "void Core::HandleVote(Sender sender, bool rejected) {\n"
+             "  if (!FindMember(sender.id)->voting()) return;\n",
+             "void Core::HandleVote(Sender sender, bool rejected) {\n"),
+        "raft: ElectionTest.*", number=10,
+    ),
+    Mutant(
+        "count-pre-votes-of-non-voters",
+        "pre-votes of members without a vote count",
+        edit("raft/election.cc",
+             "void Core::HandlePreVote(Sender sender, bool rejected) {\n"
+             "  if (!FindMember(sender.id)->voting()) return;\n",
+             "void Core::HandlePreVote(Sender sender, bool rejected) {\n"),
+        "raft: ElectionTest.*", number=10,
+    ),
+    Mutant(
+        "lead-by-non-voters",
+        "a leader that hears from members without a vote only goes on",
+        edit("raft/core.cc",
+             "    if (member.voting() && (self || member.active())) ++heard;",
+             "    if (self || member.active()) ++heard;"),
+        "raft: ElectionTest.*", number=10,
+    ),
+    Mutant(
         "two-pending-changes",
         "a membership change may be proposed while another is under way",
         edit("raft/replication.cc",
@@ -156,6 +182,14 @@ MUTANTS = [
              "         (!log_.HasUnappliedChange(log_.committed()) || log_.LacksHeldChangeOnly()) &&",
              "!restoring_ &&"),
         CORE, seeds=2000, number=12,
+    ),
+    Mutant(
+        "campaign-before-changes-are-applied",
+        "the same, but not before what was committed when it started is applied",
+        edit("raft/election.cc",
+             "         (!log_.HasUnappliedChange(log_.committed()) || log_.LacksHeldChangeOnly()) &&\n",
+             ""),
+        CORE, seeds=5000, number=12,
     ),
     Mutant(
         "compact-beyond-snapshot",
@@ -195,6 +229,30 @@ MUTANTS = [
              "return check == PayloadCheck::kNone || base::Crc32(payload) == header.payload_crc;",
              "return check == PayloadCheck::kNone || payload.size() == header.payload_bytes;"),
         "codec: FrameTest.*", number=16,
+    ),
+    Mutant(
+        "skip-frame-header-crc",
+        "the checksum of a frame's header is not compared",
+        edit("codec/frame.cc",
+             "  if (header_crc != HeaderCrc(header)) {",
+             "  if (header_crc != HeaderCrc(header) && header.empty()) {"),
+        "codec: FrameTest.*", number=16,
+    ),
+    Mutant(
+        "skip-slot-crc",
+        "the checksum of the witness is not compared",
+        edit("storage/slot_file.cc",
+             "  if (!reader.ok() || base::Crc32c(bytes.substr(0, kHeaderBytes + length)) != crc) {",
+             "  if (!reader.ok() || crc == 1) {"),
+        "storage: SlotFileTest.*", number=16,
+    ),
+    Mutant(
+        "skip-log-crc",
+        "the checksums of the write-ahead log are not compared before it is opened",
+        edit("storage/wal_scan.cc",
+             "    return KnownType(type) && Fits() && base::MaskCrc32c(base::Crc32c(checked)) == masked_crc;",
+             "    return KnownType(type) && Fits();"),
+        "storage: WalScanTest.*", number=16,
     ),
     Mutant(
         "skip-record-crc",

@@ -200,6 +200,21 @@ TEST(ElectionTest, NonVotingMembersVoteButDoNotCount) {
   EXPECT_TRUE(Granted(Answer<VoteReply>(shard, Make(1, 4, term, Ask(4, 1)))));
 }
 
+TEST(ElectionTest, NorDoTheirPreVotes) {
+  Options options = TestShard::DefaultOptions();
+  options.pre_vote = true;
+  TestShard shard(Members({1, 2, 3}, {4}), options);
+  shard.filter = [](const Envelope&) { return false; };
+  while (shard.raft(1).role() == Role::kFollower) shard.Tick(1);
+  ASSERT_EQ(shard.raft(1).role(), Role::kPreCandidate);
+  shard.filter = nullptr;
+  const std::uint64_t term = shard.raft(1).term().value();
+  shard.Deliver(Make(4, 1, term + 1, PreVoteReply{}));
+  EXPECT_EQ(shard.raft(1).role(), Role::kPreCandidate);
+  shard.Deliver(Make(2, 1, term + 1, PreVoteReply{}));
+  EXPECT_EQ(shard.raft(1).role(), Role::kCandidate);
+}
+
 TEST(ElectionTest, NonVotingMembersAndWitnessesNeverCampaign) {
   TestShard shard(Members({1}, {2}, {3}));
   shard[1].Crash();
