@@ -59,6 +59,8 @@ class SlowUpdateTest : public testing::Test {
     }
     for (std::uint64_t id = 1; id <= 3; ++id) {
       ReplicaConfig config = cluster_.Config(id);
+      config.max_entry_bytes = 64u << 10;
+      config.max_in_memory_log_bytes = 1u << 20;
       const auto gated = [this, id](ShardId, ReplicaId) {
         return std::make_unique<GatedMachine>(gates_[id - 1]);
       };
@@ -120,6 +122,20 @@ TEST_F(SlowUpdateTest, OfTheLeaderStopsNoHeartbeatsAndNoOtherShard) {
 }
 
 TEST_F(SlowUpdateTest, OfAFollowerNeither) { ExpectAllGoOnBeside(leader_ % 3 + 1); }
+
+// Its memory would grow without end: neither the leader nor whoever passes proposals on to it has
+// much that is not applied.
+TEST_F(SlowUpdateTest, OfAFollowerLimitsWhatIsProposedAtAnother) {
+  const std::uint64_t held = leader_ % 3 + 1;
+  NodeHost& other = cluster_.At(held % 3 + 1);
+  gates_[held - 1].Close(true);
+  const std::string command(64u << 10, 'x');
+  bool refused = false;
+  for (int i = 0; i < 3000 && !refused; ++i) {
+    refused = !other.Propose(kShard, Session::NoOp(kShard), command, milliseconds(2000)).Get();
+  }
+  EXPECT_TRUE(refused);
+}
 
 }  // namespace
 }  // namespace drumbeat::node_host
