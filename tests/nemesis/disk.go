@@ -112,7 +112,11 @@ func (d *disk) restart() error {
 	if d.file, err = serveFile(d.medium, d.imagePath()); err != nil {
 		return err
 	}
-	return d.mountFileSystem()
+	if err := d.mountFileSystem(); err != nil {
+		return err
+	}
+	os.Remove(d.filler()) // a removal that was not synced has not happened
+	return nil
 }
 
 // unmount lets go of the file system; nothing more is written to the medium.

@@ -93,4 +93,18 @@ func TestAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(d.root, "again"), "x", true)
+	if err := d.fill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := runProgram("sync", "-f", d.root); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.empty(); err != nil {
+		t.Fatal(err)
+	}
+	d.cut(0, rand.New(rand.NewSource(1))) // which undoes the removal
+	if err := d.restart(); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(d.root, "after a power cut"), "x", true)
 }
