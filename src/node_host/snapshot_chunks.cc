@@ -64,13 +64,9 @@ class StoredChunks : public transport::ChunkSource {
 
   Result<base::Bytes> ReadExactly(std::size_t length) {
     base::Bytes data = base::Bytes::Adopt(base::Buffer::New(length));
-    const std::span<char> whole(data.buffer()->data(), length);
-    for (std::size_t have = 0; have < length;) {
-      const Result<std::size_t> got = image_->Read(whole.subspan(have));
-      if (!got) return std::unexpected(got.error());
-      if (*got == 0) return Fail(ErrorCode::kDamaged, "a stored snapshot ends too early");
-      have += *got;
-    }
+    const Result<std::size_t> got = image_->ReadFully(std::span(data.buffer()->data(), length));
+    if (!got) return std::unexpected(got.error());
+    if (*got != length) return Fail(ErrorCode::kDamaged, "a stored snapshot ends too early");
     return data;
   }
 

@@ -78,7 +78,7 @@ func (c *console) out(line []byte) {
 	}
 }
 
-func scan(text string, number *uint64) error {
+func scan[T int64 | uint64](text string, number *T) error {
 	_, err := fmt.Sscan(text, number)
 	return err
 }

@@ -138,18 +138,13 @@ func (r *run) checkClock(n *node) error {
 	date.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: n.uid, Gid: n.uid}}
 	out, err := date.CombinedOutput()
 	var second int64
-	if err := firstError(err, scanNumber(strings.TrimSpace(string(out)), &second)); err != nil {
+	if err := firstError(err, scan(strings.TrimSpace(string(out)), &second)); err != nil {
 		return fmt.Errorf("the clock of node %v: %w: %s", n, err, out)
 	}
 	if off := time.Unix(second, 0).Sub(time.Now().Add(wrong)); off > time.Minute || off < -time.Minute {
 		return fmt.Errorf("the clock of node %v does not obey: %s", n, out)
 	}
 	return n.setClock(0)
-}
-
-func scanNumber(text string, number *int64) error {
-	_, err := fmt.Sscan(text, number)
-	return err
 }
 
 // copyPrograms puts the programs where the nodes' users may run them.

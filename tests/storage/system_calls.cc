@@ -101,11 +101,10 @@ FailingSync::~FailingSync() { failing_sync = nullptr; }
 bool FailingSync::Fails(int fd) {
   std::string path = PathOf(fd);
   if (!path.starts_with(folder_)) return false;
-  const int left = skip_--;
-  if (left < 0) return false;
+  if (skip_-- != 0) return false;
   const std::lock_guard lock(mutex_);
-  (left == 0 ? failed_ : before_) = std::move(path);
-  return left == 0;
+  failed_ = std::move(path);
+  return true;
 }
 
 FailingRename::FailingRename(std::string name, int skip) : name_(std::move(name)), skip_(skip) {

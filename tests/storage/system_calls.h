@@ -90,11 +90,6 @@ class FailingSync {
     const std::lock_guard lock(mutex_);
     return failed_;
   }
-  /// What was synced before that.
-  std::string before() const {
-    const std::lock_guard lock(mutex_);
-    return before_;
-  }
 
   bool Fails(int fd);
 
@@ -103,7 +98,6 @@ class FailingSync {
   std::atomic<int> skip_;
   mutable std::mutex mutex_;
   std::string failed_;
-  std::string before_;
 };
 
 /// A disk on which one renaming to a file called `name` fails, the one behind the first `skip`.
