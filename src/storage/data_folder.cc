@@ -176,6 +176,22 @@ LockFile OpenLock(int folder_fd) {
   return {.fd = OpenAt(folder_fd, kLockName, O_RDWR), .made = false};
 }
 
+/// Whoever made the folders around ours, a program just now or a start that was killed, may not have
+/// made their names durable. Those of other file systems, and what we may not read, are not ours.
+Result<void> SyncAround(const Path& folder) {
+  std::error_code failure;
+  struct stat own{};
+  struct stat around{};
+  if (::stat(folder.c_str(), &own) != 0) return Refused(folder, "cannot examine", errno);
+  for (Path at = std::filesystem::absolute(folder, failure); at.has_relative_path();) {
+    at = at.parent_path();
+    if (::stat(at.c_str(), &around) != 0 || around.st_dev != own.st_dev) break;
+    if (::access(at.c_str(), R_OK) != 0) continue;
+    if (Result<void> synced = SyncDirectory(at); !synced) return synced;
+  }
+  return {};
+}
+
 /// 0 or the error number.
 int WritePid(int lock) {
   if (::ftruncate(lock, 0) != 0) return errno;
@@ -297,8 +313,6 @@ Result<void> PosixDataFolder::MakeFolders() {
     made_.push_back(*at);
     // The umask may have taken more away than asked for.
     if (::chmod(at->c_str(), 0700) != 0) return Refused(folder_, "cannot create", errno);
-    const Path parent = at->has_parent_path() ? at->parent_path() : ".";
-    if (Result<void> synced = SyncDirectory(parent); !synced) return synced;
   }
   return {};
 }
@@ -329,6 +343,7 @@ Result<void> PosixDataFolder::Adopt(const FolderIdentity& identity) {
   if (Result<void> fit = CheckAdoptable(folder_, fd->get(), *now); !fit) return fit;
   lock_ = std::move(*lock);
   if (::fchmod(fd->get(), 0700) != 0) return Refused(folder_, "cannot protect", errno);
+  if (Result<void> synced = SyncAround(folder_); !synced) return synced;
   host_id_ = base::MakeUuid();
   return ReplaceFile(folder_, kIdentityName,
                      EncodeIdentity({.identity = identity, .host_id = host_id_}));

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/data_folder.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <string>
 #include <sys/stat.h>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -131,6 +133,17 @@ TEST_F(DataFolderTest, OneThatCannotBeReadToItsEndIsRefusedAndLeftAsItIs) {
   const auto folder = Open();
   ASSERT_TRUE(folder.has_value()) << folder.error().message;
   EXPECT_EQ((*folder)->host_id(), host_id);
+}
+
+// A program, or a start that was killed, may have made them a moment ago.
+TEST_F(DataFolderTest, TheNamesOfTheFoldersAroundItAreMadeDurable) {
+  fs::create_directories(path());
+  const SyncRecorder synced;
+  MakeKept();
+  const std::vector<std::string> paths = synced.paths();
+  for (const fs::path& around : {folder_.path() / "a", folder_.path()}) {
+    EXPECT_NE(std::find(paths.begin(), paths.end(), around.string()), paths.end()) << around;
+  }
 }
 
 TEST_F(DataFolderTest, ATrailingSlashChangesNothing) {
