@@ -123,6 +123,7 @@ class StallingDisk {
     }
     changed_.notify_all();
   }
+  const std::shared_ptr<storage::MemoryDisk>& disk() const { return disk_; }
   storage::Stores Open() {
     auto stores = storage::OpenMemoryStores(disk_, &std::chrono::steady_clock::now);
     EXPECT_TRUE(stores.has_value());

@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include "storage/forwarding_kv.h"
 #include "storage/stores.h"
 
 namespace drumbeat::node_host {
@@ -19,8 +20,6 @@ namespace {
 
 using storage::KeyRange;
 using storage::Kv;
-using storage::KvBatch;
-using storage::KvBulk;
 using storage::KvCursor;
 using storage::Space;
 
@@ -43,32 +42,25 @@ class CountingCursor : public KvCursor {
   int& steps_;
 };
 
-/// Hands everything on and counts what is read.
-class CountingKv : public Kv {
+/// Counts what is read.
+class CountingKv : public storage::ForwardingKv {
  public:
-  CountingKv(std::unique_ptr<Kv> kv, int& steps) : kv_(std::move(kv)), steps_(steps) {}
+  CountingKv(std::unique_ptr<Kv> kv, int& steps) : ForwardingKv(std::move(kv)), steps_(steps) {}
 
-  std::unique_ptr<KvBatch> NewBatch() override { return kv_->NewBatch(); }
-  Result<void> Write(KvBatch& batch) override { return kv_->Write(batch); }
   Result<std::optional<base::Bytes>> Get(Space space, std::string_view key) override {
     ++steps_;
-    return kv_->Get(space, key);
+    return ForwardingKv::Get(space, key);
   }
   std::unique_ptr<KvCursor> Scan(Space space, const KeyRange& range) override {
     ++steps_;
-    return std::make_unique<CountingCursor>(kv_->Scan(space, range), steps_);
+    return std::make_unique<CountingCursor>(ForwardingKv::Scan(space, range), steps_);
   }
   Result<std::optional<std::string>> LastKey(Space space, const KeyRange& range) override {
     ++steps_;
-    return kv_->LastKey(space, range);
+    return ForwardingKv::LastKey(space, range);
   }
-  Result<std::unique_ptr<KvBulk>> NewBulk() override { return kv_->NewBulk(); }
-  std::vector<std::string> RunKeys(const KeyRange& range) override { return kv_->RunKeys(range); }
-  Result<void> Drop(Space space, const KeyRange& range) override { return kv_->Drop(space, range); }
-  const std::string& name() const override { return kv_->name(); }
 
  private:
-  const std::unique_ptr<Kv> kv_;
   int& steps_;
 };
 
