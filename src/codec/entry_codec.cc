@@ -81,6 +81,8 @@ class Cursor {
     return true;
   }
 
+  std::string_view rest() const { return {at_, left()}; }
+
  private:
   std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
 
@@ -133,13 +135,16 @@ void AppendEntry(std::string& out, const raft::Entry& entry) {
   AppendExactly(out, EncodedEntrySize(entry), [&](char* at) { return WriteEntry(at, entry); });
 }
 
-const char* ParseEntry(std::string_view bytes, raft::Entry& entry, std::string_view& command) {
+const char* ParseEntry(std::string_view& bytes, raft::Entry& entry, std::string_view& command) {
   Cursor cursor(bytes);
   int last_field = -1;
   while (true) {
     unsigned char header = 0;
     if (!cursor.Byte(header)) return "its end mark is missing";
-    if (header == kEndMark) return nullptr;
+    if (header == kEndMark) {
+      bytes = cursor.rest();
+      return nullptr;
+    }
     const bool wide = (header & kWideBit) != 0;
     const int field = header & ~kWideBit;
     if (field <= last_field) return "its fields are out of order";
@@ -163,7 +168,8 @@ const char* ParseEntry(std::string_view bytes, raft::Entry& entry, std::string_v
 Result<raft::Entry> DecodeEntry(const base::Bytes& bytes) {
   Result<raft::Entry> entry;
   std::string_view command;
-  if (const char* wrong = ParseEntry(bytes.view(), *entry, command)) {
+  std::string_view rest = bytes.view();
+  if (const char* wrong = ParseEntry(rest, *entry, command)) {
     return Fail(ErrorCode::kInvalidArgument, std::string("bad entry: ") + wrong);
   }
   if (!command.empty()) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/check.h"
+#include "codec/entry_codec.h"
 #include "codec/protobuf.h"
 #include "messages.h"
 #include "vectors.h"
@@ -159,6 +160,24 @@ TEST(MessageBatchTest, MillionsOfEmptyEntriesAreRefused) {
   std::string payload;
   AppendField(payload, 1, record);
   EXPECT_FALSE(DecodeMessageBatch(base::Bytes::Copy(payload)).has_value());
+}
+
+// They would be kept as long as the entry, and nobody would count them.
+TEST(MessageBatchTest, BytesBehindAnEntryAreRefused) {
+  const auto decode = [](const std::string& entry) {
+    std::string record;
+    AppendField(record, 1, 12);  // AppendEntries
+    AppendField(record, 5, 1);
+    AppendField(record, 11, entry);
+    std::string payload;
+    AppendField(payload, 1, record);
+    return DecodeMessageBatch(base::Bytes::Copy(payload));
+  };
+  std::string entry;
+  AppendEntry(entry, EntryAt(1));
+  EXPECT_TRUE(decode(entry).has_value());
+  EXPECT_FALSE(decode(entry + '\0').has_value());
+  EXPECT_FALSE(decode(entry + entry).has_value());
 }
 
 /// An append of `count` entries with commands of `bytes`.
