@@ -24,11 +24,14 @@ namespace drumbeat {
 /// Source: Ongaro 2014, section 6.3.
 class Session {
  public:
+  /// The last number of a proposal: those behind it mean something else to the shard.
+  static constexpr std::uint64_t kMaxSeries = ~std::uint64_t{0} - 2;
+
   /// A session without duplicate suppression, usable for any number of proposals at once.
   static Session NoOp(ShardId shard) { return Session(shard, 0, 0); }
   /// A registered session, as NodeHost::OpenSession returns it, or as client_id() and series_id()
   /// were kept elsewhere: to go on with one behind a restart, keep series_id() durably before each
-  /// proposal. `client_id` 0 makes a NoOP session; `series_id` is at least 1.
+  /// proposal. `client_id` 0 makes a NoOP session; `series_id` is 1 to kMaxSeries.
   static Session Registered(ShardId shard, std::uint64_t client_id, std::uint64_t series_id = 1) {
     return Session(shard, client_id, series_id);
   }
@@ -43,9 +46,9 @@ class Session {
   std::uint64_t responded_to() const { return is_noop() ? 0 : series_id_ - 1; }
 
   /// Moves on to the next series. Call it once the present proposal has completed. No effect on
-  /// the NoOP session.
+  /// the NoOP session, nor behind kMaxSeries, from which on a proposal ends in kInvalidSession.
   void ProposalCompleted() {
-    if (!is_noop()) ++series_id_;
+    if (!is_noop() && series_id_ <= kMaxSeries) ++series_id_;
   }
 
  private:

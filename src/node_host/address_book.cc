@@ -24,11 +24,13 @@ void AddressBook::SetMembers(const MemberMap& members) {
   std::erase_if(provisional_, is_member);
 }
 
-bool AddressBook::Heard(ReplicaId replica, const std::string& address) {
+Speaker AddressBook::Heard(ReplicaId replica, const std::string& address) {
   const base::MutexLock lock(mutex_);
-  if (const std::string* certain = Certain(replica)) return *certain == address;
+  if (const std::string* certain = Certain(replica)) {
+    return *certain == address ? Speaker::kKnown : Speaker::kImpostor;
+  }
   Keep(provisional_, kMaxProvisional, replica, address);
-  return true;
+  return members_.empty() ? Speaker::kKnown : Speaker::kStranger;
 }
 
 void AddressBook::Keep(Known& known, std::size_t most, ReplicaId replica,

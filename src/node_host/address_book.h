@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,13 @@
 #include "base/mutex.h"
 
 namespace drumbeat::node_host {
+
+/// Who speaks, by what memberships say.
+enum class Speaker : std::uint8_t {
+  kKnown,     ///< a member or former one, or anybody as long as no membership is known
+  kStranger,  ///< no membership names it, or none yet
+  kImpostor,  ///< a membership knows another address for it
+};
 
 /// Where the members of one shard live: what the membership says and, for senders that no applied
 /// membership names (a joining replica knows nobody), what their messages say. The kMaxFormer that
@@ -29,9 +37,8 @@ class AddressBook {
   /// Founding members, before any membership was applied.
   void SetMembers(const MemberMap& members);
 
-  /// A message of `replica` came from `address`. False: a membership knows another address for it,
-  /// so the message is somebody else's.
-  bool Heard(ReplicaId replica, const std::string& address);
+  /// A message of `replica` came from `address`. Of an impostor's nothing is kept.
+  Speaker Heard(ReplicaId replica, const std::string& address);
 
   /// Empty when unknown.
   std::string Find(ReplicaId replica) const;

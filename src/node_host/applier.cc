@@ -248,7 +248,12 @@ void Applier::Do(ApplyTask& task) {
     state_.End(Life::kFailed, done.error());
     return;
   }
-  if (has_change) notify_raft_();
+  // It hands out no more than so much at once, and may have nothing else to wake up for.
+  for (const raft::Entry& entry : task.entries) untold_bytes_ += raft::EntrySize(entry);
+  if (has_change || untold_bytes_ >= kToldBytes) {
+    untold_bytes_ = 0;
+    notify_raft_();
+  }
   AnswerReadyReads();
   SnapshotIfDue();
 }

@@ -117,6 +117,9 @@ class Applier : public Runnable, public std::enable_shared_from_this<Applier> {
   /// Of the batch that is being applied; its memory is used again, but for that of large batches.
   std::vector<state_machine::AppliedEntry> outcomes_;
   static constexpr std::size_t kKeptOutcomes = 1024;
+  /// Applied since Raft last heard of it.
+  std::uint64_t untold_bytes_ = 0;
+  static constexpr std::uint64_t kToldBytes = 1u << 20;
   Index last_snapshot_;
   /// Up to where one was taken or tried to be.
   Index last_attempt_;

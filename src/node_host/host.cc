@@ -184,7 +184,9 @@ void Host::EndAllReplicas() {
 
 void Host::RaftEnded(const ReplicaPtr& replica) {
   // Keeps the replica alive until its state machine is closed.
-  replica->applier().Close([this, replica] { ReplicaClosed(replica->state().ref); });
+  replica->applier().Close([this, replica] {
+    replica->state().WhenNoChunk([this, replica] { ReplicaClosed(replica->state().ref); });
+  });
 }
 
 void Host::ReplicaClosed(const ReplicaRef& replica) {

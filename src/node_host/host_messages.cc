@@ -27,7 +27,10 @@ void Host::Deliver(Replica& replica, const std::string& source_address, raft::En
   ReplicaState& state = replica.state();
   if (state.stopped()) return;
   if (message.to != state.ref.replica || message.from == state.ref.replica) return;
-  if (!source_address.empty() && !state.addresses.Heard(message.from, source_address)) {
+  const Speaker speaker = source_address.empty()
+                              ? Speaker::kKnown
+                              : state.addresses.Heard(message.from, source_address);
+  if (speaker == Speaker::kImpostor) {
     if (MayWarn()) {
       state.services.logger.For("transport")
           .Warning("dropped a message in the name of " +
@@ -48,12 +51,16 @@ void Host::Deliver(Replica& replica, const std::string& source_address, raft::En
       return;
     }
   }
-  state.inbox.AddMessage(std::move(message));
+  if (speaker == Speaker::kStranger) {
+    state.inbox.AddStrangersMessage(std::move(message));
+  } else {
+    state.inbox.AddMessage(std::move(message));
+  }
 }
 
 bool Host::AcceptsChunk(Replica& replica, const codec::Chunk& chunk) const {
   ReplicaState& state = replica.state();
-  if (state.life() != Life::kRunning || chunk.to != state.ref.replica) return false;
+  if (chunk.to != state.ref.replica) return false;
   if (state.installing()) return false;  // it is asked for again
   // What its Raft would ignore must not become durable: a restart would begin from it.
   if (state.leader().leader == state.ref.replica) return false;
@@ -66,6 +73,9 @@ bool Host::OnChunk(codec::Chunk chunk) {
   const ReplicaPtr replica = Find(chunk.shard);
   if (replica == nullptr || !AcceptsChunk(*replica, chunk)) return false;
   ReplicaState& state = replica->state();
+  // An image that entered behind the end of this life would be none of the next one's.
+  const ReplicaState::AddingChunk adding(state);
+  if (!adding.ok()) return false;
   // That of the first one counts.
   if (chunk.chunk_id == 0 && !codec::DecodeChunkMembership(chunk)) return false;
   if (chunk.witness && state.config.role != ReplicaRole::kWitness) {
@@ -79,8 +89,6 @@ bool Host::OnChunk(codec::Chunk chunk) {
       snapshot_receiver_.Add(chunk, {.now_tick = now_tick_.load(),
                                      .committed = state.committed(),
                                      .leader = state.leader().leader});
-  // If it ended meanwhile, what arrives for it has been dropped once already.
-  if (state.stopped()) LetGoLater(snapshot_receiver_.Drop(state.ref));
   if (!step) {
     if (step.error().code == ErrorCode::kWriteFailed) Fail(step.error());
     if (MayWarn()) {

@@ -95,6 +95,10 @@ Request<ApplyResult> Host::Propose(ShardId shard, const Session& session, std::s
     return Answer::Completed(
         drumbeat::Fail(ErrorCode::kInvalidSession, "the session belongs to another shard"));
   }
+  if (session.series_id() > Session::kMaxSeries) {
+    return Answer::Completed(
+        drumbeat::Fail(ErrorCode::kInvalidSession, "the session has no numbers left"));
+  }
   const Result<ReplicaPtr> replica = ServingClients(shard);
   if (!replica) return Answer::Completed(std::unexpected(replica.error()));
   const ReplicaConfig& config = (*replica)->state().config;

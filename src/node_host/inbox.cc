@@ -34,6 +34,18 @@ bool Inbox::AddMessage(raft::Envelope message) {
   return true;
 }
 
+bool Inbox::AddStrangersMessage(raft::Envelope message) {
+  const std::size_t bytes = DataBytes(message.message);
+  const base::MutexLock lock(mutex_);
+  if (strangers_messages_ >= kMaxStrangersMessages) return false;
+  const std::size_t most = limits_.data_bytes / 8;
+  if (bytes > 0 && strangers_bytes_ > 0 && strangers_bytes_ + bytes > most) return false;
+  ++strangers_messages_;
+  strangers_bytes_ += bytes;
+  contents_.messages.push_back(std::move(message));
+  return true;
+}
+
 bool Inbox::AddProposal(raft::Entry& entry) {
   const std::size_t bytes = raft::EntrySize(entry);
   const std::size_t limit = limits_.proposal_bytes;
@@ -64,6 +76,8 @@ void Inbox::Take(Contents& contents) {
   data_bytes_ = 0;
   proposal_bytes_ = 0;
   control_messages_ = 0;
+  strangers_messages_ = 0;
+  strangers_bytes_ = 0;
 }
 
 }  // namespace drumbeat::node_host

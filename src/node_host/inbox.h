@@ -53,11 +53,13 @@ using ReplicaEvent =
 
 /// Everything that waits for one replica's Raft, bounded so that data never crowds out what keeps
 /// the shard alive: messages that carry entries have a budget of bytes, proposals another, all
-/// other messages one of their own, and time is counted, not queued.
+/// other messages one of their own, and time is counted, not queued. Strangers have so little that
+/// they crowd out nobody.
 /// Thread-safety: all functions from any thread.
 class Inbox {
  public:
   static constexpr std::size_t kMaxControlMessages = 4096;
+  static constexpr std::size_t kMaxStrangersMessages = 64;
 
   /// What entries in messages, and proposals, may take up.
   struct Limits {
@@ -70,6 +72,8 @@ class Inbox {
 
   /// False: dropped, its budget is used up. An InstallSnapshot is always taken.
   bool AddMessage(raft::Envelope message);
+  /// The same of a sender that no membership names.
+  bool AddStrangersMessage(raft::Envelope message);
   /// False: its budget is used up, and `entry` is left alone. A single one is always taken.
   bool AddProposal(raft::Entry& entry);
   void AddEvent(ReplicaEvent event);
@@ -91,6 +95,8 @@ class Inbox {
   std::size_t data_bytes_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
   std::size_t proposal_bytes_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
   std::size_t control_messages_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
+  std::size_t strangers_messages_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
+  std::size_t strangers_bytes_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace drumbeat::node_host

@@ -109,11 +109,26 @@ void ReplicaRaft::AddLastUpdate(std::vector<storage::ReplicaUpdate>& updates) {
   // So that a restart applies again what was applied here, such as the removal of this replica,
   // which nobody would tell it again. Lost to a power cut, it only comes later.
   if (!unwritten_ || state_.life() == Life::kFailed) return;
-  updates.push_back({.replica = state_.ref, .hard_state = std::exchange(unwritten_, std::nullopt)});
+  state_.Guarded([&] {
+    updates.push_back(
+        {.replica = state_.ref, .hard_state = std::exchange(unwritten_, std::nullopt)});
+  });
+}
+
+// Whoever was told that a snapshot was taken may have ended this replica at once.
+void ReplicaRaft::TakeLastCut() {
+  if (raft_ == nullptr || state_.life() == Life::kFailed) return;
+  state_.Guarded([&] {
+    state_.inbox.Take(inputs_);
+    for (const ReplicaEvent& event : inputs_.events) {
+      if (std::holds_alternative<SnapshotTaken>(event)) Handle(event);
+    }
+  });
 }
 
 bool ReplicaRaft::TakeInputs() {
   if (state_.stopped()) {
+    TakeLastCut();
     raft_.reset();
     return false;
   }
@@ -126,6 +141,7 @@ bool ReplicaRaft::TakeInputs() {
     if (inputs_.ticks > 0) Tick(inputs_.ticks);
     for (raft::Envelope& message : inputs_.messages) {
       if (std::holds_alternative<raft::SnapshotReceived>(message.message)) {
+        if (!state_.addresses.IsMember(message.from)) continue;
         snapshot_statuses_[message.from] = {own_ticks_ + kSnapshotReceivedTicks, false};
       } else {
         if (std::holds_alternative<raft::InstallSnapshot>(message.message)) ++installs_;
@@ -224,7 +240,9 @@ bool ReplicaRaft::TakeOutput() {
   return any && !state_.stopped();
 }
 
-void ReplicaRaft::SendNow() { SendAll(output_.messages_now); }
+void ReplicaRaft::SendNow() {
+  state_.Guarded([&] { SendAll(output_.messages_now); });
+}
 
 void ReplicaRaft::SendAll(std::vector<raft::Envelope>& messages) {
   for (raft::Envelope& message : messages) {
@@ -246,23 +264,27 @@ void ReplicaRaft::ApplyDurable() {
     return entry.type == raft::EntryType::kConfigChange;
   };
   if (!durable || std::ranges::any_of(committed, changes)) return;
-  applier_->Apply(std::exchange(committed, {}));
+  state_.Guarded([&] { applier_->Apply(std::exchange(committed, {})); });
 }
 
 void ReplicaRaft::AddUpdate(std::vector<storage::ReplicaUpdate>& updates) {
   if (output_.hard_state) unwritten_ = output_.hard_state;
   const bool needed = output_.must_sync || !output_.entries.empty() ||
                       output_.received_snapshot.has_value() || write_unwritten_;
-  if (!needed) return;
-  updates.push_back({.replica = state_.ref,
-                     .hard_state = std::exchange(unwritten_, std::nullopt),
-                     .entries = output_.entries,
-                     .restart_behind = output_.received_snapshot});
+  if (!needed || state_.life() == Life::kFailed) return;
+  state_.Guarded([&] {
+    updates.push_back({.replica = state_.ref,
+                       .hard_state = std::exchange(unwritten_, std::nullopt),
+                       .entries = output_.entries,
+                       .restart_behind = output_.received_snapshot});
+  });
   write_unwritten_ = false;
 }
 
 void ReplicaRaft::Finish() {
   state_.Guarded([&] {
+    // Of one that failed in this round nothing may have been written.
+    if (state_.life() == Life::kFailed) return;
     if (output_.received_snapshot) log_.Restarted(*output_.received_snapshot);
     log_.Saved(output_.entries);
     const bool any = !output_.entries.empty();

@@ -65,6 +65,7 @@ class ReplicaRaft {
   // The log could not be cut: the store failed for all, or what it holds of this replica is
   // damaged.
   void CutFailed(const Error& error);
+  void TakeLastCut();
   void Tick(std::uint64_t ticks);
   void SendAll(std::vector<raft::Envelope>& messages);
   void TellClients();

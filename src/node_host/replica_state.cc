@@ -136,6 +136,30 @@ LeaderInfo ReplicaState::leader() const {
   return leader_;
 }
 
+bool ReplicaState::BeginChunk() {
+  const base::MutexLock lock(mutex_);
+  if (life_.load() != Life::kRunning) return false;
+  ++chunks_;
+  return true;
+}
+
+void ReplicaState::EndChunk() {
+  std::move_only_function<void()> then;
+  {
+    const base::MutexLock lock(mutex_);
+    if (--chunks_ == 0) then.swap(when_no_chunk_);
+  }
+  if (then) then();
+}
+
+void ReplicaState::WhenNoChunk(std::move_only_function<void()> then) {
+  {
+    const base::MutexLock lock(mutex_);
+    if (chunks_ > 0) return when_no_chunk_.swap(then);
+  }
+  then();
+}
+
 Result<void> ReplicaState::BeginTransfer(internal::Completion<LeaderInfo>& completion,
                                          std::uint64_t deadline_tick) {
   const base::MutexLock lock(mutex_);

@@ -82,6 +82,25 @@ class ReplicaState : public std::enable_shared_from_this<ReplicaState> {
   void InstallEnds() { installs_.fetch_sub(1); }
   bool installing() const { return installs_.load() > 0; }
 
+  /// Whoever adds a chunk holds one of these.
+  class AddingChunk {
+   public:
+    explicit AddingChunk(ReplicaState& state) : state_(state), ok_(state.BeginChunk()) {}
+    ~AddingChunk() {
+      if (ok_) state_.EndChunk();
+    }
+    AddingChunk(const AddingChunk&) = delete;
+    AddingChunk& operator=(const AddingChunk&) = delete;
+    /// False: the replica does not run (any more).
+    bool ok() const { return ok_; }
+
+   private:
+    ReplicaState& state_;
+    const bool ok_;
+  };
+  /// Once this life has ended: calls `then` as soon as no chunk is being added, maybe at once.
+  void WhenNoChunk(std::move_only_function<void()> then);
+
   // -- Requests of which there is one at a time --------------------------------------------------
 
   /// kInProgress when one is pending.
@@ -98,6 +117,9 @@ class ReplicaState : public std::enable_shared_from_this<ReplicaState> {
   void Expire(std::uint64_t tick);
 
  private:
+  bool BeginChunk();
+  void EndChunk();
+
   struct Transfer {
     internal::Completion<LeaderInfo> completion;
     LeaderInfo before;
@@ -121,6 +143,8 @@ class ReplicaState : public std::enable_shared_from_this<ReplicaState> {
   std::optional<Transfer> transfer_ DRUMBEAT_GUARDED_BY(mutex_);
   std::optional<Snapshot> snapshot_ DRUMBEAT_GUARDED_BY(mutex_);
   std::uint64_t snapshot_requests_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
+  int chunks_ DRUMBEAT_GUARDED_BY(mutex_) = 0;
+  std::move_only_function<void()> when_no_chunk_ DRUMBEAT_GUARDED_BY(mutex_);
 };
 
 }  // namespace drumbeat::node_host

@@ -43,6 +43,9 @@ Result<SnapshotReceiver::Step> SnapshotReceiver::Add(const codec::Chunk& chunk,
     stream = std::move(*begun);
   } else if (stream == nullptr) {
     return Fail(ErrorCode::kNotFound, "its stream is not known");
+  } else if (chunk.chunk_id != stream->next_chunk) {
+    // What a connection that was given up has left may come behind the start of the next one.
+    return Fail(ErrorCode::kInvalidArgument, "it is not the next chunk of its stream");
   }
   Result<Step> step = Append(*stream, chunk, situation.committed);
   if (!step || step->progress == Progress::kComplete) Forget(replica, stream);
@@ -84,9 +87,6 @@ Result<std::shared_ptr<SnapshotReceiver::Stream>> SnapshotReceiver::Begin(
 
 Result<SnapshotReceiver::Step> SnapshotReceiver::Append(Stream& stream, const codec::Chunk& chunk,
                                                         Index committed) {
-  if (chunk.chunk_id != stream.next_chunk) {
-    return Fail(ErrorCode::kInvalidArgument, "it is not the next chunk of its stream");
-  }
   ++stream.next_chunk;
   stream.bytes += chunk.data.size();
   if (Result<void> good = stream.validator->Add(chunk.data.view()); !good) {

@@ -49,7 +49,7 @@ class SnapshotReceiver {
     ReplicaId leader = {};
   };
   /// Takes the next chunk. Errors: refused, with the reason; what was there of this snapshot, if
-  /// the chunk is of its sender, is gone.
+  /// the chunk is of its sender, is gone, unless the chunk is only out of its order.
   Result<Step> Add(const codec::Chunk& chunk, const Situation& situation);
 
   /// Gives up on streams that have made no progress since before `tick`. What is left of them:

@@ -10,18 +10,26 @@ namespace {
 TEST(AddressBookTest, WhatTheMembershipSaysIsNeverOverridden) {
   AddressBook book;
   book.SetMembers(MemberMap{{ReplicaId(1), "a:1"}, {ReplicaId(2), "b:2"}});
-  EXPECT_FALSE(book.Heard(ReplicaId(2), "evil:1"));
+  EXPECT_EQ(book.Heard(ReplicaId(2), "evil:1"), Speaker::kImpostor);
   EXPECT_EQ(book.Find(ReplicaId(2)), "b:2");
-  EXPECT_TRUE(book.Heard(ReplicaId(2), "b:2"));
+  EXPECT_EQ(book.Heard(ReplicaId(2), "b:2"), Speaker::kKnown);
+}
+
+TEST(AddressBookTest, WhomNoMembershipNamesIsAStranger) {
+  AddressBook book;
+  EXPECT_EQ(book.Heard(ReplicaId(3), "c:3"), Speaker::kKnown) << "nobody is known yet";
+  book.SetMembers(MemberMap{{ReplicaId(1), "a:1"}});
+  EXPECT_EQ(book.Heard(ReplicaId(3), "c:3"), Speaker::kStranger);
+  EXPECT_EQ(book.Heard(ReplicaId(1), "a:1"), Speaker::kKnown);
 }
 
 TEST(AddressBookTest, OfStrangersTheLastOnesAreKept) {
   AddressBook book;
   for (std::uint64_t id = 1; id <= AddressBook::kMaxProvisional; ++id) {
-    EXPECT_TRUE(book.Heard(ReplicaId(id), "host" + std::to_string(id) + ":1"));
+    EXPECT_EQ(book.Heard(ReplicaId(id), "host" + std::to_string(id) + ":1"), Speaker::kKnown);
   }
-  EXPECT_TRUE(book.Heard(ReplicaId(1), "moved:1"));
-  EXPECT_TRUE(book.Heard(ReplicaId(1000), "new:1"));
+  EXPECT_EQ(book.Heard(ReplicaId(1), "moved:1"), Speaker::kKnown);
+  EXPECT_EQ(book.Heard(ReplicaId(1000), "new:1"), Speaker::kKnown);
   EXPECT_EQ(book.Find(ReplicaId(1000)), "new:1");
   EXPECT_EQ(book.Find(ReplicaId(1)), "moved:1");
   EXPECT_EQ(book.Find(ReplicaId(2)), "") << "heard of longest ago";
@@ -31,7 +39,7 @@ TEST(AddressBookTest, OfStrangersTheLastOnesAreKept) {
 TEST(AddressBookTest, AJoinerRemembersStrangersUntilItKnowsTheMembers) {
   AddressBook book;
   for (std::uint64_t id = 1; id <= 3; ++id) {
-    EXPECT_TRUE(book.Heard(ReplicaId(id), "host" + std::to_string(id) + ":1"));
+    EXPECT_EQ(book.Heard(ReplicaId(id), "host" + std::to_string(id) + ":1"), Speaker::kKnown);
   }
   Membership members;
   members.voters = {{ReplicaId(1), "real:1"}};
@@ -39,7 +47,7 @@ TEST(AddressBookTest, AJoinerRemembersStrangersUntilItKnowsTheMembers) {
   book.SetMembers(members);
   EXPECT_EQ(book.Find(ReplicaId(1)), "real:1");
   EXPECT_EQ(book.Find(ReplicaId(2)), "witness:1");
-  EXPECT_FALSE(book.Heard(ReplicaId(1), "host1:1"));
+  EXPECT_EQ(book.Heard(ReplicaId(1), "host1:1"), Speaker::kImpostor);
 }
 
 TEST(AddressBookTest, AMemberThatLeftIsFoundWhereItWas) {
@@ -50,8 +58,8 @@ TEST(AddressBookTest, AMemberThatLeftIsFoundWhereItWas) {
   EXPECT_FALSE(book.IsMember(ReplicaId(2)));
   EXPECT_EQ(book.Find(ReplicaId(2)), "b:2");
   EXPECT_EQ(book.At("b:2"), std::vector<ReplicaId>{ReplicaId(2)});
-  EXPECT_FALSE(book.Heard(ReplicaId(2), "stranger:1"));
-  EXPECT_TRUE(book.Heard(ReplicaId(2), "b:2"));
+  EXPECT_EQ(book.Heard(ReplicaId(2), "stranger:1"), Speaker::kImpostor);
+  EXPECT_EQ(book.Heard(ReplicaId(2), "b:2"), Speaker::kKnown);
   for (std::uint64_t id = 11; id < 11 + AddressBook::kMaxFormer; ++id) {
     book.SetMembers(MemberMap{{ReplicaId(1), "a:1"}, {ReplicaId(id), "c:3"}});
   }

@@ -73,14 +73,18 @@ class EarlierLifeTest : public testing::Test {
     }));
     return heard.value_or(M{});
   }
-  /// Appends and commits an entry, and waits until it is applied, or saved.
+  /// Appends and commits an entry, and waits until it is saved.
   void Commit(raft::Entry entry) {
+    const Index index(log_.size() + kFounders + 1);
+    Append(std::move(entry), index);
+  }
+  void Append(raft::Entry entry, Index commit) {
     const Index previous(log_.size() + kFounders);
     entry.index = previous + 1;
     entry.term = kTerm;
     Say(raft::AppendEntries{.previous = previous,
                             .previous_term = log_.empty() ? Term(1) : kTerm,
-                            .commit = entry.index,
+                            .commit = commit,
                             .entries = {entry}});
     log_.push_back(entry);
     while (Hear<raft::AppendReply>().index < entry.index) {
@@ -157,6 +161,12 @@ TEST_F(EarlierLifeTest, AnAnswerToItsReadConfirmsNoLaterOne) {
   const auto text = second.Get();
   ASSERT_TRUE(text.has_value()) << text.error().text();
   EXPECT_EQ(std::any_cast<std::string>(*text), "a");
+}
+
+// More than Raft hands out at once. No time passes that would wake it up.
+TEST_F(EarlierLifeTest, MuchThatIsCommittedIsAppliedWithoutATick) {
+  for (int i = 0; i < 3; ++i) Append(Command(std::string(33u << 20, 'x')), Index(kFounders));
+  Show("a");
 }
 
 TEST_F(EarlierLifeTest, AChangeThatItAskedForAcknowledgesNoLaterOne) {

@@ -74,6 +74,26 @@ TEST(InboxTest, AFloodOfSmallMessagesIsBounded) {
   EXPECT_TRUE(inbox.AddMessage(Control(raft::InstallSnapshot{})));
 }
 
+// W-26: nor does one of strangers keep out what members say, or fill the memory.
+TEST(InboxTest, StrangersCrowdOutNobody) {
+  Inbox inbox({.data_bytes = 10'000});
+  std::size_t taken = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    taken += inbox.AddStrangersMessage(Control(raft::Heartbeat{})) ? 1 : 0;
+  }
+  EXPECT_EQ(taken, Inbox::kMaxStrangersMessages);
+  EXPECT_TRUE(inbox.AddMessage(Control(raft::Heartbeat{})));
+  EXPECT_TRUE(inbox.AddMessage(Append(9'000)));
+
+  Inbox::Contents contents;
+  inbox.Take(contents);
+  EXPECT_EQ(contents.messages.size(), taken + 2);
+  EXPECT_TRUE(inbox.AddStrangersMessage(Append(5'000))) << "a single one may be large";
+  EXPECT_FALSE(inbox.AddStrangersMessage(Append(1)));
+  EXPECT_TRUE(inbox.AddStrangersMessage(Control(raft::Heartbeat{})));
+  EXPECT_TRUE(inbox.AddMessage(Append(9'000)));
+}
+
 // P-05: time that was missed is a number, not a queue.
 TEST(InboxTest, TicksAreCounted) {
   Inbox inbox({.data_bytes = 1});

@@ -53,6 +53,16 @@ TEST(MisuseTest, EveryCallSaysWhatIsWrong) {
   EXPECT_EQ(CodeOf(host.Propose(kShard, Session::NoOp(kNowhere), "x", kTimeout)),
             ErrorCode::kInvalidSession);
   EXPECT_EQ(CodeOf(host.CloseSession(Session::NoOp(kShard), kTimeout)), ErrorCode::kInvalidSession);
+  // These numbers would register a session, or end it, and say that the command was applied.
+  Session last = Session::Registered(kShard, 7, Session::kMaxSeries);
+  for (int i = 0; i < 3; ++i) {
+    last.ProposalCompleted();
+    EXPECT_EQ(last.series_id(), Session::kMaxSeries + 1);
+    EXPECT_EQ(CodeOf(host.Propose(kShard, last, "", kTimeout)), ErrorCode::kInvalidSession);
+  }
+  EXPECT_EQ(
+      CodeOf(host.Propose(kShard, Session::Registered(kShard, 7, ~std::uint64_t{0}), "", kTimeout)),
+      ErrorCode::kInvalidSession);
   EXPECT_EQ(CodeOf(host.RequestAddReplica(kShard, ReplicaId(9), "no address", kTimeout)),
             ErrorCode::kInvalidAddress);
   EXPECT_EQ(CodeOf(cluster.Start(1)), ErrorCode::kShardAlreadyExists);
