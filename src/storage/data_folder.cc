@@ -176,8 +176,9 @@ LockFile OpenLock(int folder_fd) {
   return {.fd = OpenAt(folder_fd, kLockName, O_RDWR), .made = false};
 }
 
-/// Whoever made the folders around ours, a program just now or a start that was killed, may not have
-/// made their names durable. Those of other file systems, and what we may not read, are not ours.
+/// Whoever made the folders around ours, a program just now or a start that was killed, may not
+/// have made their names durable. Those of other file systems, and what we may not read, are not
+/// ours.
 Result<void> SyncAround(const Path& folder) {
   std::error_code failure;
   struct stat own{};

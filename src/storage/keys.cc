@@ -19,11 +19,23 @@ Key Behind(Key key) {
 /// All keys that continue `prefix`.
 KeyPair All(const Key& prefix) { return {prefix, Behind(prefix)}; }
 
+/// Behind the tags below, which began a key at first.
+constexpr char kImageTag = 'n';
 constexpr char kRecordTag = 'i';
 constexpr char kChunkTag = 'c';
 
 Key Tagged(char tag, const ReplicaRef& replica) {
   return Key().Byte(tag).Number(replica.shard.value()).Number(replica.replica.value());
+}
+
+Key ImageKeyOf(char tag, const ImageName& image) {
+  if (image.by_replica) return Tagged(tag, image.replica).Number(image.number);
+  return Key()
+      .Byte(kImageTag)
+      .Number(image.number)
+      .Byte(tag)
+      .Number(image.replica.shard.value())
+      .Number(image.replica.replica.value());
 }
 
 }  // namespace
@@ -67,41 +79,43 @@ std::optional<Index> ParseEntryKey(std::string_view key) {
   return index;
 }
 
-Key ImageRecordKey(const ImageName& image) {
-  return Tagged(kRecordTag, image.replica).Number(image.number);
-}
-
-KeyPair ImageRecordKeys(const ReplicaRef& replica) { return All(Tagged(kRecordTag, replica)); }
-
-KeyPair ImageRecordKeys() { return All(Key().Byte(kRecordTag)); }
-
-std::optional<ImageName> ParseImageRecordKey(std::string_view key) {
-  base::ByteReader reader(key);
-  reader.Take(1);
-  ImageName image;
-  image.replica.shard = ShardId(reader.Big<std::uint64_t>());
-  image.replica.replica = ReplicaId(reader.Big<std::uint64_t>());
-  image.number = reader.Big<std::uint64_t>();
-  if (!reader.ok() || !reader.done()) return std::nullopt;
-  return image;
-}
+Key ImageRecordKey(const ImageName& image) { return ImageKeyOf(kRecordTag, image); }
 
 Key ChunkKey(const ImageName& image, std::uint64_t chunk) {
-  return Tagged(kChunkTag, image.replica).Number(image.number).Number(chunk);
+  return ImageKeyOf(kChunkTag, image).Number(chunk);
 }
 
-KeyPair ChunkKeys(const ImageName& image) {
-  return All(Tagged(kChunkTag, image.replica).Number(image.number));
-}
+KeyPair ChunkKeys(const ImageName& image) { return All(ImageKeyOf(kChunkTag, image)); }
 
-KeyPair ChunkKeys(const ReplicaRef& replica) { return All(Tagged(kChunkTag, replica)); }
+KeyPair ImageKeys() { return All(Key()); }
+
+std::optional<ImageKey> ParseImageKey(std::string_view key) {
+  base::ByteReader reader(key);
+  ImageKey parsed;
+  char tag = static_cast<char>(reader.Little<std::uint8_t>());
+  if (tag == kImageTag) {
+    parsed.image.number = reader.Big<std::uint64_t>();
+    tag = static_cast<char>(reader.Little<std::uint8_t>());
+  } else {
+    parsed.image.by_replica = true;
+  }
+  parsed.image.replica.shard = ShardId(reader.Big<std::uint64_t>());
+  parsed.image.replica.replica = ReplicaId(reader.Big<std::uint64_t>());
+  if (!reader.ok() || (tag != kRecordTag && tag != kChunkTag)) return std::nullopt;
+  // What was removed of a replica as a whole may have left a mark here.
+  if (parsed.image.by_replica && !reader.done()) parsed.image.number = reader.Big<std::uint64_t>();
+  parsed.is_record = tag == kRecordTag && parsed.image.number != 0;
+  if (tag == kChunkTag && !reader.done()) reader.Take(sizeof(std::uint64_t));
+  if (!reader.ok() || !reader.done()) return std::nullopt;
+  return parsed;
+}
 
 std::optional<std::uint64_t> ParseChunkKey(std::string_view key) {
-  base::ByteReader reader(key);
-  reader.Take(25);
-  const auto chunk = reader.Big<std::uint64_t>();
-  if (!reader.ok() || !reader.done()) return std::nullopt;
-  return chunk;
+  const std::optional<ImageKey> parsed = ParseImageKey(key);
+  if (!parsed || parsed->is_record) return std::nullopt;
+  const std::string_view prefix = ChunkKeys(parsed->image).begin;
+  if (key.size() <= prefix.size()) return std::nullopt;
+  return base::ByteReader(key.substr(prefix.size())).Big<std::uint64_t>();
 }
 
 }  // namespace drumbeat::storage

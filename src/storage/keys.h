@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -18,7 +19,7 @@ namespace drumbeat::storage {
 /// A key built in place.
 class Key {
  public:
-  static constexpr std::size_t kMaxBytes = 34;
+  static constexpr std::size_t kMaxBytes = 35;
 
   Key& Byte(char byte) {
     bytes_[size_++] = byte;
@@ -58,24 +59,33 @@ KeyPair EntryKeys(const ReplicaRef& replica);
 std::optional<Index> ParseEntryKey(std::string_view key);
 
 // Space::kImages: an image has a number of its own, as its index is not known before it is
-// complete. The records stand apart from the bytes, so that finding the images does not depend on
+// complete. Numbers come first and only rise, so that an image enters behind all others: RocksDB
+// reads the file behind the place where one enters, and what is bad in that is none of its
+// business. The records stand apart from the bytes, so that finding the images does not depend on
 // those.
 
 struct ImageName {
   ReplicaRef replica;
   std::uint64_t number = 0;
+  /// Its keys begin with the replica, as all did at first.
+  bool by_replica = false;
+
+  friend auto operator<=>(const ImageName&, const ImageName&) = default;
 };
 Key ImageRecordKey(const ImageName& image);
-/// The records of one replica; all records.
-KeyPair ImageRecordKeys(const ReplicaRef& replica);
-KeyPair ImageRecordKeys();
-std::optional<ImageName> ParseImageRecordKey(std::string_view key);
-
 /// Chunks count from 0.
 Key ChunkKey(const ImageName& image, std::uint64_t chunk);
-/// The chunks of one image; of all images of a replica.
+/// The chunks of one image.
 KeyPair ChunkKeys(const ImageName& image);
-KeyPair ChunkKeys(const ReplicaRef& replica);
+/// All records and chunks.
+KeyPair ImageKeys();
+
+struct ImageKey {
+  ImageName image;
+  /// Else it is a chunk, or where chunks would begin.
+  bool is_record = false;
+};
+std::optional<ImageKey> ParseImageKey(std::string_view key);
 /// The chunk's number in a chunk key.
 std::optional<std::uint64_t> ParseChunkKey(std::string_view key);
 

@@ -2,6 +2,7 @@
 #include "storage/kv_snapshot_store.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -51,26 +52,28 @@ Result<bool> KvSnapshotStore::IsRemoved(const ReplicaRef& replica) {
 // record is read by its name, so that a bad one hides no other.
 Result<void> KvSnapshotStore::FindImages() {
   std::map<ReplicaRef, std::vector<Held>> all;
-  for (const std::string& key : core_->kv->RunKeys(ImageRecordKeys().range())) {
-    const std::optional<ImageName> name = ParseImageRecordKey(key);
-    if (!name) {
+  for (const std::string& key : core_->kv->RunKeys(ImageKeys().range())) {
+    const std::optional<ImageKey> parsed = ParseImageKey(key);
+    if (!parsed) {
       const std::string text = core_->kv->name() + " is damaged: a strange key among its images";
       return Fail(ErrorCode::kDamaged, Advised(text, kHostAdvice));
     }
-    next_number_ = std::max(next_number_.load(), name->number + 1);
-    std::vector<Held>& images = all[name->replica];
+    const ImageName& name = parsed->image;
+    next_number_ = std::max(next_number_.load(), name.number + 1);
+    if (!parsed->is_record) continue;
+    std::vector<Held>& images = all[name.replica];
     const Result<std::optional<base::Bytes>> value = core_->kv->Get(Space::kImages, key);
     if (value && !*value) continue;
     Result<ImageRecord> image =
         value ? DecodeImageRecord(key, (*value)->view()) : std::unexpected(value.error());
     if (image) {
-      images.push_back({.number = name->number, .image = std::move(*image)});
+      images.push_back({.name = name, .image = std::move(*image)});
       continue;
     }
     Error error = std::move(image.error());
-    error.message = Name(name->replica) + " cannot be used: its record: " +
+    error.message = Name(name.replica) + " cannot be used: its record: " +
                     Advised(error.text(), ReplicaAdvice(error.code));
-    if (Result<void> noted = NoteUnusable(*core_, name->replica, error); !noted) return noted;
+    if (Result<void> noted = NoteUnusable(*core_, name.replica, error); !noted) return noted;
   }
   for (auto& [replica, images] : all) {
     if (Result<void> found = Found(replica, std::move(images)); !found) return found;
@@ -90,8 +93,8 @@ Result<void> KvSnapshotStore::Found(const ReplicaRef& replica, std::vector<Held>
   const auto newest = std::ranges::max_element(
       images, {}, [](const Held& held) { return held.image.record.index; });
   for (const Held& held : images) {
-    if (held.number == newest->number) continue;
-    if (Result<void> dropped = Drop({replica, held.number}); !dropped) return dropped;
+    if (held.name == newest->name) continue;
+    if (Result<void> dropped = Drop(held.name); !dropped) return dropped;
   }
   const base::MutexLock lock(mutex_);
   images_[replica].entering = newest->image.record.index;
@@ -128,7 +131,7 @@ Result<void> KvSnapshotStore::Enter(const ImageName& name, const ImageRecord& im
   if (!entered && entered.error().code == ErrorCode::kWriteFailed) {
     entered = core_->fence.Pass(entered);
   }
-  std::optional<std::uint64_t> superseded;
+  std::optional<ImageName> superseded;
   {
     const base::MutexLock lock(mutex_);
     Images& images = images_[replica];
@@ -137,10 +140,10 @@ Result<void> KvSnapshotStore::Enter(const ImageName& name, const ImageRecord& im
       return entered;
     }
     if (images.newest && images.newest->image.record.index > index) {
-      superseded = name.number;
+      superseded = name;
     } else {
-      if (images.newest) superseded = images.newest->number;
-      images.newest = Held{.number = name.number, .image = image};
+      if (images.newest) superseded = images.newest->name;
+      images.newest = Held{.name = name, .image = image};
     }
   }
   // A removal that overlaps has written its mark first, and may have dropped all that it found.
@@ -157,7 +160,7 @@ Result<void> KvSnapshotStore::Enter(const ImageName& name, const ImageRecord& im
   const Result<void> raised = core_->fence.Pass(core_->witness->Raise({&note, 1}));
   if (!raised) return raised;
   // The new one stands whatever becomes of the old one, which the next start would drop.
-  if (superseded) (void)Drop({replica, *superseded});
+  if (superseded) (void)Drop(*superseded);
   return {};
 }
 
@@ -167,7 +170,7 @@ Result<void> KvSnapshotStore::Drop(const ImageName& image) {
       core_->fence.Pass(core_->kv->Drop(Space::kImages, ChunkKeys(image).range()));
   if (!dropped) return dropped;
   const Key record = ImageRecordKey(image);
-  const Key behind = ImageRecordKey({image.replica, image.number + 1});
+  const Key behind = Key(record).Byte('\0');
   return core_->fence.Pass(core_->kv->Drop(Space::kImages, {record, behind}));
 }
 
@@ -184,10 +187,15 @@ Result<void> KvSnapshotStore::Remove(const ReplicaRef& replica) {
 }
 
 Result<void> KvSnapshotStore::DropAll(const ReplicaRef& replica) {
-  const Result<void> dropped =
-      core_->fence.Pass(core_->kv->Drop(Space::kImages, ChunkKeys(replica).range()));
-  if (!dropped) return dropped;
-  return core_->fence.Pass(core_->kv->Drop(Space::kImages, ImageRecordKeys(replica).range()));
+  std::set<ImageName> images;
+  for (const std::string& key : core_->kv->RunKeys(ImageKeys().range())) {
+    const std::optional<ImageKey> parsed = ParseImageKey(key);
+    if (parsed && parsed->image.replica == replica) images.insert(parsed->image);
+  }
+  for (const ImageName& image : images) {
+    if (Result<void> dropped = Drop(image); !dropped) return dropped;
+  }
+  return {};
 }
 
 // -- Reading -------------------------------------------------------------------------------------
@@ -204,7 +212,7 @@ Result<std::optional<raft::SnapshotRecord>> KvSnapshotStore::Newest(const Replic
 Result<std::unique_ptr<SnapshotReader>> KvSnapshotStore::Open(const ReplicaRef& replica,
                                                               Index index) {
   if (Result<void> fit = core_->damaged.Check(replica); !fit) return std::unexpected(fit.error());
-  ImageReader::Source source{.image = {replica, 0}, .name = Name(replica)};
+  ImageReader::Source source{.image = {}, .name = Name(replica)};
   {
     const base::MutexLock lock(mutex_);
     const auto found = images_.find(replica);
@@ -213,15 +221,15 @@ Result<std::unique_ptr<SnapshotReader>> KvSnapshotStore::Open(const ReplicaRef& 
       return Fail(ErrorCode::kNotFound,
                   Name(replica) + " at " + std::to_string(index.value()) + " is not there");
     }
-    source.image.number = found->second.newest->number;
+    source.image = found->second.newest->name;
     source.bytes = found->second.newest->image.bytes;
   }
-  const std::uint64_t number = source.image.number;
+  const ImageName name = source.image;
   auto reader = std::make_unique<ImageReader>(core_, std::move(source));
   // A newer one may have replaced it before the reader got hold of it.
   const base::MutexLock lock(mutex_);
   const std::optional<Held>& newest = images_[replica].newest;
-  if (newest && newest->number == number) return reader;
+  if (newest && newest->name == name) return reader;
   return Fail(ErrorCode::kNotFound, Name(replica) + " was replaced by a newer one");
 }
 

@@ -34,7 +34,7 @@ class KvSnapshotStore : public SnapshotStore {
 
  private:
   struct Held {
-    std::uint64_t number = 0;
+    ImageName name;
     ImageRecord image;
   };
   struct Images {

@@ -17,6 +17,7 @@
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/write_batch.h>
 
+#include "base/mutex.h"
 #include "base/thread.h"
 #include "logging/logger.h"
 #include "storage/advice.h"
@@ -195,6 +196,7 @@ class RocksDbKv : public Kv {
   std::atomic<std::uint64_t> next_file_{0};
   Families families_{};
   std::unique_ptr<rocksdb::DB> db_;
+  base::Mutex dropping_;
 };
 
 class RocksDbBulk : public KvBulk {
@@ -456,6 +458,8 @@ bool RocksDbKv::HasKeys(Space space, const KeyRange& range) {
 
 Result<void> RocksDbKv::Drop(Space space, const KeyRange& range) {
   if (Result<void> writable = CheckWritable(); !writable) return writable;
+  // RocksDB passes over files that another call is just deleting, and says that all is well.
+  const base::MutexLock lock(dropping_);
   const rocksdb::Slice begin = ToSlice(range.begin);
   const rocksdb::Slice end = ToSlice(range.end);
   rocksdb::ColumnFamilyHandle* family = Of(families_, space);

@@ -152,14 +152,16 @@ std::string CheckKeys(std::string_view key) {
     const auto kind = static_cast<storage::StateKind>(key.front());
     if (storage::StateKey(kind, *replica).view() != key) return "a state key comes back";
   }
-  if (const auto image = storage::ParseImageRecordKey(key)) {
-    // What it stands for is known from where it was found, so the first byte is not looked at.
-    if (storage::ImageRecordKey(*image).view().substr(1) != key.substr(1)) {
-      return "an image key comes back";
+  if (const auto parsed = storage::ParseImageKey(key); parsed && parsed->is_record) {
+    if (storage::ImageRecordKey(parsed->image).view() != key) return "an image key comes back";
+  }
+  if (const auto chunk = storage::ParseChunkKey(key)) {
+    const auto parsed = storage::ParseImageKey(key);
+    if (!parsed || storage::ChunkKey(parsed->image, *chunk).view() != key) {
+      return "a chunk key comes back";
     }
   }
   (void)storage::ParseEntryKey(key);
-  (void)storage::ParseChunkKey(key);
   return {};
 }
 

@@ -120,8 +120,7 @@ TEST_F(ChunksBesideStartsTest, NothingIsLeftOfTheRemoved) {
   }
   End();
   // Not through stores: they would drop what they find.
-  EXPECT_TRUE(
-      storage::OpenMemoryKv(disk_.disk())->RunKeys(storage::ImageRecordKeys().range()).empty());
+  EXPECT_TRUE(storage::OpenMemoryKv(disk_.disk())->RunKeys(storage::ImageKeys().range()).empty());
 }
 
 }  // namespace

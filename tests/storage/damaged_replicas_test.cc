@@ -106,11 +106,7 @@ class DamagedReplicasTest : public testing::TestWithParam<PlaceKind> {
   }
   /// Spoils the record of kReplica's newest image.
   void SpoilImageRecord() {
-    std::string key;
-    {
-      const auto kv = place_->OpenKv();
-      key = kv->LastKey(Space::kImages, ImageRecordKeys(kReplica).range()).value().value();
-    }
+    const std::string key = ImageRecordKeyOf(*place_->OpenKv(), kReplica);
     Spoil(Space::kImages, key);
   }
   /// An older image that nobody got round to drop.
@@ -136,8 +132,11 @@ class DamagedReplicasTest : public testing::TestWithParam<PlaceKind> {
       add(Space::kState, {key, std::string(key.view()) + '\0'});
     }
     add(Space::kEntries, EntryKeys(kReplica).range());
-    add(Space::kImages, ChunkKeys(kReplica).range());
-    add(Space::kImages, ImageRecordKeys(kReplica).range());
+    add(Space::kImages, ImageKeys().range());
+    std::erase_if(all, [](const auto& pair) {
+      const auto image = ParseImageKey(pair.first);
+      return image && image->image.replica != kReplica;
+    });
     return all;
   }
 

@@ -83,8 +83,7 @@ TEST_F(NewerFormatTest, ARecordOfAFirstStartIsRefusedByName) {
 }
 
 TEST_F(NewerFormatTest, ASnapshotIsRefusedByName) {
-  const std::string key =
-      OpenKv()->LastKey(Space::kImages, ImageRecordKeys(kReplica).range()).value().value();
+  const std::string key = ImageRecordKeyOf(*OpenKv(), kReplica);
   Renew(Space::kImages, key);
   ExpectRefused({"the snapshot of [00001:00001]"});
 }

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/crc.h"
+#include "storage/keys.h"
 #include "storage/test_log.h"
 #include "storage/wal_scan.h"
 
@@ -54,6 +55,16 @@ Result<std::string> DescribeSnapshot(SnapshotStore& snapshots, const ReplicaRef&
 }
 
 }  // namespace
+
+std::string ImageRecordKeyOf(Kv& kv, const ReplicaRef& replica) {
+  std::string last;
+  const auto cursor = kv.Scan(Space::kImages, ImageKeys().range());
+  for (; cursor->Valid(); cursor->Next()) {
+    const auto parsed = ParseImageKey(cursor->key());
+    if (parsed && parsed->is_record && parsed->image.replica == replica) last = cursor->key();
+  }
+  return last;
+}
 
 Result<Stores> OpenStores(const std::filesystem::path& directory) {
   return OpenRocksDbStores({.directory = directory, .memory_bytes = 4u << 20}, NoLogger());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "contract/store_samples.h"
+#include "storage/kv.h"
 #include "storage/rocksdb_stores.h"
 
 namespace drumbeat::storage {
@@ -22,6 +23,9 @@ Result<std::string> Describe(Stores& stores, const ReplicaRef& replica);
 
 /// The same, of a folder. Errors of opening are returned as they are.
 Result<std::string> DescribeFolder(const std::filesystem::path& directory);
+
+/// The key of the record of the replica's image with the highest number; empty: there is none.
+std::string ImageRecordKeyOf(Kv& kv, const ReplicaRef& replica);
 
 std::string ReadFile(const std::filesystem::path& path);
 void WriteFile(const std::filesystem::path& path, const std::string& bytes);
