@@ -90,7 +90,9 @@ Result<void> KvLogStore::ReadRecords(const ReplicaRef& replica, const LogState& 
 // Finds the records in force among all that are there (FORMATS.md, "What is in force").
 Result<void> KvLogStore::ReadRecords(const ReplicaRef& replica, const LogState& state, Steps steps,
                                      RecordMap& records) {
-  const KeyPair keys = EntryKeys(replica);
+  // Not from the first key on: what was cut off is marked as deleted, which RocksDB 7.8 passes by
+  // forgetting what it could not read.
+  const KeyPair keys{EntryKey(replica, state.cut + 1), EntryKeys(replica).end};
   std::unique_ptr<KvCursor> cursor = core_->kv->Scan(Space::kEntries, keys.range());
   const auto step = [&] {
     if (steps == Steps::kScan) return cursor->Next();

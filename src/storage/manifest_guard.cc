@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/manifest_guard.h"
 
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include <rocksdb/file_system.h>
-
-#include "base/mutex.h"
 
 namespace drumbeat::storage {
 namespace {
@@ -24,6 +21,11 @@ IOStatus Noted(const std::shared_ptr<ManifestGuard>& guard, IOStatus status) {
   return status;
 }
 
+/// What RocksDB would do by itself behind the failure, at a full disk for example.
+IOStatus Over() {
+  return IOStatus::IOError("nothing is written any more", "the list of tables failed");
+}
+
 /// A manifest, or what becomes CURRENT.
 class ListFile final : public rocksdb::FSWritableFileOwnerWrapper {
  public:
@@ -32,11 +34,13 @@ class ListFile final : public rocksdb::FSWritableFileOwnerWrapper {
 
   IOStatus Append(const rocksdb::Slice& data, const IOOptions& options,
                   IODebugContext* debug) override {
+    if (guard_->failed()) return Over();
     return Appended(FSWritableFileOwnerWrapper::Append(data, options, debug), options, debug);
   }
   IOStatus Append(const rocksdb::Slice& data, const IOOptions& options,
                   const rocksdb::DataVerificationInfo& verification,
                   IODebugContext* debug) override {
+    if (guard_->failed()) return Over();
     return Appended(FSWritableFileOwnerWrapper::Append(data, options, verification, debug), options,
                     debug);
   }
@@ -44,10 +48,12 @@ class ListFile final : public rocksdb::FSWritableFileOwnerWrapper {
     return Noted(guard_, FSWritableFileOwnerWrapper::Flush(options, debug));
   }
   IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
+    if (guard_->failed()) return Over();
     synced_ = true;
     return Noted(guard_, FSWritableFileOwnerWrapper::Sync(options, debug));
   }
   IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
+    if (guard_->failed()) return Over();
     synced_ = true;
     return Noted(guard_, FSWritableFileOwnerWrapper::Fsync(options, debug));
   }
@@ -95,8 +101,8 @@ class FileSystem final : public rocksdb::FileSystemWrapper {
   IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                            std::unique_ptr<rocksdb::FSWritableFile>* result,
                            IODebugContext* debug) override {
+    if (guard_->failed()) return Over();
     IOStatus status = FileSystemWrapper::NewWritableFile(name, options, result, debug);
-    NoteMade(name);
     const std::string_view last = NameOf(name);
     const bool current = last.ends_with(".dbtmp") && !last.starts_with("OPTIONS-");
     if (current && !status.ok()) guard_->Fail();
@@ -104,6 +110,14 @@ class FileSystem final : public rocksdb::FileSystemWrapper {
       *result = std::make_unique<ListFile>(std::move(*result), guard_);
     }
     return status;
+  }
+  // Only to sync tables that are about to enter, which is done: one that could not be would stay
+  // behind, as RocksDB does not know yet that it is there.
+  IOStatus ReopenWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                              std::unique_ptr<rocksdb::FSWritableFile>* result,
+                              IODebugContext* debug) override {
+    if (NameOf(name).ends_with(".sst")) return IOStatus::NotSupported(name, "is synced already");
+    return FileSystemWrapper::ReopenWritableFile(name, options, result, debug);
   }
   IOStatus NewDirectory(const std::string& name, const IOOptions& options,
                         std::unique_ptr<rocksdb::FSDirectory>* result,
@@ -114,12 +128,13 @@ class FileSystem final : public rocksdb::FileSystemWrapper {
   }
   IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions& options,
                       IODebugContext* debug) override {
+    if (guard_->failed()) return Over();
     IOStatus status = FileSystemWrapper::RenameFile(from, to, options, debug);
     return NameOf(to) == "CURRENT" ? Noted(guard_, std::move(status)) : status;
   }
   IOStatus LinkFile(const std::string& from, const std::string& to, const IOOptions& options,
                     IODebugContext* debug) override {
-    NoteMade(to);
+    if (guard_->failed()) return Over();
     return FileSystemWrapper::LinkFile(from, to, options, debug);
   }
   IOStatus DeleteFile(const std::string& name, const IOOptions& options,
@@ -129,16 +144,8 @@ class FileSystem final : public rocksdb::FileSystemWrapper {
   }
 
  private:
-  void NoteMade(const std::string& name) {
-    if (!guard_->failed()) return;
-    const base::MutexLock lock(mutex_);
-    made_since_.insert(name);
-  }
   bool MustStay(const std::string& name) {
-    if (guard_->failed()) {
-      const base::MutexLock lock(mutex_);
-      return !made_since_.contains(name);
-    }
+    if (guard_->failed()) return true;
     if (!NameOf(name).starts_with("MANIFEST-")) return false;
     std::string current;
     const std::string folder = name.substr(0, name.size() - NameOf(name).size());
@@ -147,9 +154,6 @@ class FileSystem final : public rocksdb::FileSystemWrapper {
   }
 
   const std::shared_ptr<ManifestGuard> guard_;
-  base::Mutex mutex_;
-  /// No manifest names these: none was written since.
-  std::set<std::string> made_since_ DRUMBEAT_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -23,9 +23,10 @@ class ManifestGuard {
 };
 
 /// `files`, but from the moment on at which the list of tables fails, which `guard` then knows of,
-/// nothing is deleted any more that was there before. What could not be synced may be on the disk
-/// all the same, or not: RocksDB 7.8 deletes the tables of an image that could not enter, and at
-/// times the manifest that CURRENT still names. The next opening deletes what no manifest names.
+/// no file is made, renamed or deleted any more. What could not be synced may be on the disk all
+/// the same, or not: RocksDB 7.8 deletes the tables of an image that could not enter, and at times
+/// the manifest that CURRENT still names; and behind a full disk it tries again by itself. The next
+/// opening deletes what no manifest names.
 ///
 /// And each edit is synced before the next one is written, not several at once: a power cut spoils
 /// nothing but the last one, which is what our scan of logs relies on.

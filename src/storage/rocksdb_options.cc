@@ -34,7 +34,7 @@ class QuietLog : public rocksdb::Logger {
   logging::Logger logger_;
 };
 
-constexpr std::size_t kEntryBuffers = 4;
+constexpr std::size_t kBuffers = 4;
 constexpr std::size_t kMinBufferBytes = 1u << 20;
 /// Kept open; others are opened when they are read.
 constexpr std::size_t kMaxTables = 512;
@@ -102,11 +102,11 @@ rocksdb::ColumnFamilyOptions MakeSpaceOptions(Space space, std::size_t memory_by
   // so that TableMerger can take the merging over, tables slow writes down and never stop them.
   family.level0_stop_writes_trigger = 1 << 30;
   family.hard_pending_compaction_bytes_limit = 0;
-  family.max_write_buffer_number = 2;
+  // They are flushed together: that of the state is one more each time, however little is in it.
+  family.max_write_buffer_number = kBuffers;
   switch (space) {
     case Space::kEntries:
-      family.max_write_buffer_number = kEntryBuffers;
-      family.write_buffer_size = std::max(memory_bytes / kEntryBuffers, kMinBufferBytes);
+      family.write_buffer_size = std::max(memory_bytes / kBuffers, kMinBufferBytes);
       break;
     case Space::kState:
       // The same few keys over and over: a flush leaves next to nothing of a full buffer.

@@ -5,11 +5,14 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
+#include <rocksdb/file_system.h>
 
 #include "fuzz/log_file.h"
 #include "storage/log_files.h"
+#include "storage/manifest_guard.h"
 #include "storage/rocksdb_kv.h"
 #include "storage/store_fixture.h"
 #include "storage/system_calls.h"
@@ -160,6 +163,35 @@ TEST_F(NewManifestTest, WhicheverRenamingToCurrentFailsNothingIsLost) {
     ExpectKept();
   }
   EXPECT_GT(renaming, 8);
+}
+
+// RocksDB tries again by itself, when there is room on the disk for example.
+TEST(ManifestGuardTest, BehindAFailureNothingIsMadeRenamedOrDeleted) {
+  const TempFolder folder;
+  const std::string path = folder.path().string() + "/";
+  const auto guard = std::make_shared<ManifestGuard>();
+  const auto files = GuardManifest(rocksdb::FileSystem::Default(), guard);
+  const auto make = [&](const std::string& name, std::unique_ptr<rocksdb::FSWritableFile>& file) {
+    return files->NewWritableFile(path + name, {}, &file, nullptr);
+  };
+  std::unique_ptr<rocksdb::FSWritableFile> manifest;
+  std::unique_ptr<rocksdb::FSWritableFile> other;
+  ASSERT_TRUE(make("MANIFEST-000001", manifest).ok());
+  ASSERT_TRUE(make("000002.sst", other).ok());
+  ASSERT_TRUE(manifest->Append("a", {}, nullptr).ok());
+  ASSERT_TRUE(manifest->Sync({}, nullptr).ok());
+  guard->Fail();
+  EXPECT_FALSE(manifest->Append("b", {}, nullptr).ok());
+  EXPECT_FALSE(manifest->Sync({}, nullptr).ok());
+  EXPECT_FALSE(make("MANIFEST-000003", other).ok());
+  EXPECT_FALSE(make("000004.sst", other).ok());
+  EXPECT_FALSE(files->RenameFile(path + "000002.sst", path + "CURRENT", {}, nullptr).ok());
+  EXPECT_FALSE(files->LinkFile(path + "000002.sst", path + "000005.sst", {}, nullptr).ok());
+  EXPECT_FALSE(files->DeleteFile(path + "000002.sst", {}, nullptr).ok());
+  manifest.reset();
+  const std::vector<std::filesystem::path> left{"000002.sst", "MANIFEST-000001"};
+  EXPECT_EQ(FilesBelow(folder.path()), left);
+  EXPECT_EQ(ReadFile(folder.path() / "MANIFEST-000001"), "a");
 }
 
 }  // namespace

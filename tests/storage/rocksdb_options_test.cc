@@ -38,5 +38,16 @@ TEST(RocksDbOptionsTest, TablesNeverStopWrites) {
   }
 }
 
+// All families are flushed together, so that each has as many buffers under way as any other: a
+// family that may have fewer stops all writes before the others are full.
+TEST(RocksDbOptionsTest, NoFamilyRunsOutOfBuffersBeforeTheOthers) {
+  const auto entries = MakeSpaceOptions(Space::kEntries, 64u << 20);
+  EXPECT_EQ(entries.max_write_buffer_number, 4);
+  for (std::size_t i = 0; i < kSpaces; ++i) {
+    const auto options = MakeSpaceOptions(static_cast<Space>(i), 64u << 20);
+    EXPECT_EQ(options.max_write_buffer_number, entries.max_write_buffer_number);
+  }
+}
+
 }  // namespace
 }  // namespace drumbeat::storage
