@@ -6,13 +6,15 @@
 namespace drumbeat::base {
 
 /// Parts of the process's descriptors, so that no layer takes those of another: whoever runs out of
-/// them at a write or sync takes the host down. What neither names, a quarter at least, is for
-/// outgoing connections, the write-ahead log and the rest of the program.
+/// them at a write or sync takes the host down. What none of these names, an eighth at least, is
+/// for snapshots on their way out, the write-ahead log and the rest of the program.
 struct DescriptorBudget {
   /// For files that a store keeps open to read them: a quarter.
   std::size_t store_files = 0;
   /// For accepted connections: half.
   std::size_t incoming_connections = 0;
+  /// For connections to other hosts: an eighth.
+  std::size_t outgoing_connections = 0;
 };
 
 /// The parts of `descriptors`; each is at least 1.

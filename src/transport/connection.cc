@@ -18,6 +18,8 @@ void SetInt(int descriptor, int level, int option, int value) {
   static_cast<void>(::setsockopt(descriptor, level, option, &value, sizeof(value)));
 }
 
+constexpr int kUnsentBytes = 256 << 10;
+
 }  // namespace
 
 Connection::Connection(Tcp::socket socket, asio::ssl::context* tls) : socket_(std::move(socket)) {
@@ -35,6 +37,8 @@ Connection::Connection(Tcp::socket socket, asio::ssl::context* tls) : socket_(st
 void Connection::SetOptions(int keepalive_seconds) {
   static_cast<void>(::fcntl(descriptor(), F_SETFD, FD_CLOEXEC));
   SetInt(descriptor(), IPPROTO_TCP, TCP_NODELAY, 1);
+  // Megabytes that the system takes but cannot send yet would have to go before any heartbeat.
+  SetInt(descriptor(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, kUnsentBytes);
   SetInt(descriptor(), SOL_SOCKET, SO_KEEPALIVE, 1);
   SetInt(descriptor(), IPPROTO_TCP, TCP_KEEPIDLE, keepalive_seconds);
   SetInt(descriptor(), IPPROTO_TCP, TCP_KEEPINTVL, keepalive_seconds);

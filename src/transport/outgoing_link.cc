@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "codec/wire_message.h"
 
 namespace drumbeat::transport {
 namespace {
@@ -18,8 +19,23 @@ LinkEnds EndsOf(const QueuedMessage& message) {
 
 void OutgoingLink::Push(raft::Envelope message, Time now) {
   if (state_ != State::kUp) last_used_ = now;
-  queue_.Push(std::move(message), now);
-  if (state_ != State::kUp) queue_.Expire(now - kMaxAge);
+  const bool data = codec::EntriesOf(message.message) != nullptr;
+  (data ? data_ : urgent_).Push(std::move(message), now);
+  if (state_ != State::kUp) Expire(now - kMaxAge);
+}
+
+void OutgoingLink::Expire(Time oldest) {
+  urgent_.Expire(oldest);
+  data_.Expire(oldest);
+}
+
+void OutgoingLink::TakeBatch(std::vector<QueuedMessage>& batch) {
+  const SendQueue& first = urgent_.empty() ? data_ : urgent_;
+  frame_queued_at_ = first.front().queued_at;
+  if (!data_.empty()) frame_queued_at_ = std::min(frame_queued_at_, data_.front().queued_at);
+  ends_ = EndsOf(first.front());
+  const std::size_t taken = urgent_.TakeBatch(kBatchBytes, batch);
+  if (taken < kBatchBytes) data_.TakeBatch(kBatchBytes - taken, batch);
 }
 
 LinkActions OutgoingLink::Flush(Time now) {
@@ -134,14 +150,12 @@ NextWrite OutgoingLink::NextToWrite(std::vector<QueuedMessage>& batch, Time now)
     return NextWrite::kRepeat;
   }
   if (frame_ == Frame::kUnderWay) return NextWrite::kContinue;
-  if (queue_.empty()) {
+  if (queued() == 0) {
     writing_ = false;
     return NextWrite::kNothing;
   }
-  queue_.TakeBatch(kBatchBytes, batch);
+  TakeBatch(batch);
   frame_ = Frame::kUnderWay;
-  frame_queued_at_ = batch.front().queued_at;
-  ends_ = EndsOf(batch.front());
   last_used_ = now;
   return NextWrite::kEncode;
 }
@@ -176,7 +190,7 @@ bool OutgoingLink::Forgettable(Time now) const {
 }
 
 void OutgoingLink::DropOld(Time now) {
-  queue_.Expire(now - kMaxAge);
+  Expire(now - kMaxAge);
   if (frame_ == Frame::kBroken && frame_queued_at_ < now - kMaxAge) frame_ = Frame::kNone;
 }
 
@@ -187,7 +201,7 @@ void OutgoingLink::DialOrPause(Time now, LinkActions& actions) {
     if (!HasOutput()) return;
     state_ = State::kDialing;
     heard_while_dialing_ = false;
-    if (!queue_.empty()) ends_ = EndsOf(queue_.front());
+    if (queued() > 0) ends_ = EndsOf((urgent_.empty() ? data_ : urgent_).front());
     actions.dial = true;
   } else {
     state_ = State::kPausing;

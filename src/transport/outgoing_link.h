@@ -69,10 +69,11 @@ enum class NextWrite : std::uint8_t {
 /// The messages for one address: decides when to dial, what to write, when to give up. It knows
 /// no socket and no clock.
 ///
-/// One connection carries all shards. So messages that are ready together leave in one batch, and
-/// the order within a shard holds by itself. Batches stay small (kBatchBytes), so that a long log
-/// tail of one shard does not hold up the heartbeats of the others and a slow line still moves
-/// every frame within its receiver's deadline; a message beyond that goes alone.
+/// One connection carries all shards, so that messages that are ready together leave in one batch.
+/// Those without entries overtake those that have some: a long log tail of one shard does not hold
+/// up the heartbeats of the others. Within either kind the order holds. For that, and for a slow
+/// line to move every frame within its receiver's deadline, batches stay small (kBatchBytes); a
+/// message beyond that goes alone.
 ///
 /// A connection that broke takes only what was written with it. What waits stays for the next
 /// dial unless it is older than kMaxAge: longer than any pause between dials, and as long as an
@@ -96,7 +97,8 @@ class OutgoingLink {
   /// After this long without use, nothing about an address is worth remembering.
   static constexpr Duration kForgetAfter = std::chrono::minutes(10);
 
-  OutgoingLink(const QueueLimits& limits, std::uint64_t seed) : queue_(limits), breaker_(seed) {}
+  OutgoingLink(const QueueLimits& limits, std::uint64_t seed)
+      : urgent_(limits), data_(limits), breaker_(seed) {}
 
   void Push(raft::Envelope message, Time now);
   /// Something was pushed that is to go out now.
@@ -135,21 +137,30 @@ class OutgoingLink {
   bool Drained() const;
   /// Nothing would be lost if this object was.
   bool Forgettable(Time now) const;
+  /// Nothing but messages that cannot be sent now would be lost.
+  bool Dispensable() const {
+    return (state_ == State::kIdle || state_ == State::kPausing) && !writing_;
+  }
 
   Breaker& breaker() { return breaker_; }
-  const SendQueue& queue() const { return queue_; }
+  /// Messages that wait.
+  std::size_t queued() const { return urgent_.size() + data_.size(); }
 
  private:
   enum class State : std::uint8_t { kIdle, kPausing, kDialing, kUp };
   enum class Frame : std::uint8_t { kNone, kUnderWay, kBroken };
   enum class Told : std::uint8_t { kNothing, kUp, kDown };
 
-  bool HasOutput() const { return frame_ != Frame::kNone || !queue_.empty(); }
+  bool HasOutput() const { return frame_ != Frame::kNone || queued() > 0; }
+  void TakeBatch(std::vector<QueuedMessage>& batch);
+  void Expire(Time oldest);
   void DropOld(Time now);
   void DialOrPause(Time now, LinkActions& actions);
   void ReportDown(std::string reason, Time now, LinkActions& actions);
 
-  SendQueue queue_;
+  /// Messages without entries, and with some.
+  SendQueue urgent_;
+  SendQueue data_;
   Breaker breaker_;
   State state_ = State::kIdle;
   /// The other side was heard of since the dial under way began.

@@ -31,25 +31,27 @@ void SendQueue::Expire(Time oldest) {
   while (!empty() && front().queued_at < oldest) DropFront();
 }
 
-void SendQueue::TakeBatch(std::size_t max_bytes, std::vector<QueuedMessage>& batch) {
-  if (first_ == 0 && bytes_ <= max_bytes) {
+std::size_t SendQueue::TakeBatch(std::size_t max_bytes, std::vector<QueuedMessage>& batch) {
+  if (first_ == 0 && bytes_ <= max_bytes && batch.empty()) {
     messages_.swap(batch);
-    bytes_ = large_bytes_ = 0;
-    return;
+    large_bytes_ = 0;
+    return std::exchange(bytes_, 0);
   }
   std::size_t end = first_;
   std::size_t taken = 0;
-  while (end < messages_.size() && (end == first_ || taken + messages_[end].bytes <= max_bytes)) {
-    taken += messages_[end++].bytes;
-  }
+  const auto fits = [&](std::size_t bytes) {
+    return taken + bytes <= max_bytes || (taken == 0 && batch.empty());
+  };
+  while (end < messages_.size() && fits(messages_[end].bytes)) taken += messages_[end++].bytes;
   // All that can throw comes before anything is taken.
-  batch.reserve(end - first_);
+  batch.reserve(batch.size() + (end - first_));
   while (first_ < end) {
     if (IsLarge(front().bytes)) large_bytes_ = 0;
     batch.push_back(std::move(messages_[first_++]));
   }
   bytes_ -= taken;
   ForgetTaken();
+  return taken;
 }
 
 void SendQueue::DropFront() {

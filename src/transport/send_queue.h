@@ -41,9 +41,9 @@ class SendQueue {
   void Push(raft::Envelope message, Time now);
   /// Drops what was queued before `oldest`.
   void Expire(Time oldest);
-  /// Moves messages from the front into `batch`, which is empty, as many as stay within
-  /// `max_bytes`, but one at least.
-  void TakeBatch(std::size_t max_bytes, std::vector<QueuedMessage>& batch);
+  /// Moves messages from the front behind what is in `batch`, as many as stay within `max_bytes`;
+  /// if it is empty, one at least. Returns their bytes.
+  std::size_t TakeBatch(std::size_t max_bytes, std::vector<QueuedMessage>& batch);
 
  private:
   bool IsLarge(std::size_t bytes) const { return bytes > limits_.max_bytes; }

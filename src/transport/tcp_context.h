@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "base/descriptors.h"
 #include "codec/frame.h"
 #include "logging/logger.h"
 #include "transport/asio.h"
@@ -61,6 +62,8 @@ struct TcpContext {
   /// Of the largest size: in the budget.
   static constexpr std::size_t kFramesAtOnce = 4;
   LogLimiter stranger_lines;
+  /// Links that may yet be dialled at once: whose messages are answered names the address.
+  std::size_t links_left = base::ShareOutDescriptors().outgoing_connections;
   /// Bytes just read; empty between two events, so all connections share it.
   static constexpr std::size_t kReadBufferBytes = 256u << 10;
   struct alignas(64) ReadBuffer {

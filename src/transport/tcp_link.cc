@@ -92,6 +92,11 @@ bool TcpLink::Forgettable() {
   return link_.Forgettable(context_.Now());
 }
 
+bool TcpLink::Dispensable() {
+  base::MutexLock lock(mutex_);
+  return link_.Dispensable();
+}
+
 void TcpLink::Close() {
   // Another thread that writes just now is done in a moment: its writes do not block.
   while (!CloseForWriters()) std::this_thread::yield();
@@ -130,19 +135,36 @@ void TcpLink::Dial() {
     self->dialer_ = nullptr;
     self->OnDialed(std::move(connection), std::move(reason));
   };
+  const auto fail = [&](const char* reason) {
+    asio::post(context_.io, [done, reason] { done(nullptr, reason); });
+  };
   try {
-    if (target_) {
-      dialer_ = Dialer::Start(context_, *target_, done);
+    if (!target_) {
+      fail("not a host:port address");
+    } else if (!TakePlace()) {
+      fail("as many other hosts are connected as the limit of open files allows");
     } else {
-      asio::post(context_.io, [done] { done(nullptr, "not a host:port address"); });
+      dialer_ = Dialer::Start(context_, *target_, done);
     }
   } catch (const std::exception&) {
     OnDialed(nullptr, "out of memory");
   }
 }
 
+bool TcpLink::TakePlace() {
+  if (context_.links_left == 0) return false;
+  --context_.links_left;
+  has_place_ = true;
+  return true;
+}
+
+void TcpLink::ReturnPlace() {
+  if (std::exchange(has_place_, false)) ++context_.links_left;
+}
+
 void TcpLink::OnDialed(std::shared_ptr<Connection> connection, std::string reason) {
   if (Closed()) return;
+  if (connection == nullptr) ReturnPlace();
   LinkActions actions;
   {
     base::MutexLock lock(mutex_);
@@ -166,6 +188,7 @@ void TcpLink::CloseConnection() {
     descriptor_ = -1;
   }
   if (connection_ != nullptr) std::exchange(connection_, nullptr)->Close();
+  ReturnPlace();
 }
 
 void TcpLink::FailConnection(const std::shared_ptr<Connection>& connection, std::string reason) {

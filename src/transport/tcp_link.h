@@ -42,6 +42,8 @@ class TcpLink : public std::enable_shared_from_this<TcpLink> {
 
   bool Drained();
   bool Forgettable();
+  /// Whether it reaches nobody at the moment.
+  bool Dispensable();
   /// Ends everything; what the socket has taken still goes out.
   void Close();
 
@@ -51,6 +53,9 @@ class TcpLink : public std::enable_shared_from_this<TcpLink> {
   void Perform(LinkActions actions);
 
   void Dial();
+  /// One of the places for connections to other hosts; false when there is none.
+  bool TakePlace();
+  void ReturnPlace();
   void OnDialed(std::shared_ptr<Connection> connection, std::string reason);
   void CloseConnection();
   /// `connection` is of no more use. Does nothing when it was replaced already.
@@ -100,6 +105,7 @@ class TcpLink : public std::enable_shared_from_this<TcpLink> {
   OutgoingFrame frame_;
 
   // The I/O thread's.
+  bool has_place_ = false;
   std::shared_ptr<Dialer> dialer_;
   std::shared_ptr<Connection> connection_;
   std::array<char, 16> unexpected_{};

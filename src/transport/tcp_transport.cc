@@ -29,7 +29,7 @@ constexpr Duration kDrainLimit = std::chrono::milliseconds(200);
 constexpr Duration kDrainCheck = std::chrono::milliseconds(2);
 /// How often links that nobody needs any more are looked for.
 constexpr Duration kSweepPeriod = std::chrono::minutes(1);
-/// Addresses in use at once; a bound for what memberships can name.
+/// Addresses in use at once; a bound for what memberships, and messages of strangers, can name.
 constexpr std::size_t kMaxLinks = 16384;
 
 using WorkGuard = asio::executor_work_guard<asio::io_context::executor_type>;
@@ -253,6 +253,15 @@ std::shared_ptr<TcpLink> TcpTransport::LinkTo(const std::string& address) {
   std::unique_lock lock(links_mutex_);
   const auto found = links_.find(address);
   if (found != links_.end()) return found->second;
+  if (links_.size() >= kMaxLinks) {
+    // Strangers may have named most of them.
+    std::erase_if(links_, [this](const auto& entry) {
+      const std::shared_ptr<TcpLink>& other = entry.second;
+      if (!other->Dispensable()) return false;
+      asio::post(context_.io, [other] { other->Close(); });
+      return true;
+    });
+  }
   if (links_.size() >= kMaxLinks) return nullptr;
   return links_.emplace(address, std::make_shared<TcpLink>(context_, address)).first->second;
 }

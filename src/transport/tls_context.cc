@@ -50,6 +50,8 @@ void SetProtocol(SSL_CTX* context) {
   ::SSL_CTX_set_num_tickets(context, 0);
   ::SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // Else one read goes on for as long as records come that carry no data.
+  ::SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
   ::SSL_CTX_set_read_ahead(context, 1);
   ::SSL_CTX_set_cipher_list(context, kCiphers);
   ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);

@@ -48,8 +48,9 @@ class ChunkSource {
 
 /// Carries messages and snapshots to other hosts and listens for theirs.
 ///
-/// Delivery is not promised: messages may be lost, and reordered across shards. Messages of one
-/// shard to one address keep their order while a connection lasts.
+/// Delivery is not promised: messages may be lost, and reordered across shards. Of one shard to one
+/// address those with entries keep their order while a connection lasts, and so do those without,
+/// which overtake the others.
 /// Thread-safety: all functions from any thread.
 class Transport {
  public:

@@ -11,9 +11,12 @@ namespace {
 TEST(DescriptorsTest, AQuarterIsLeftToOthers) {
   for (std::size_t limit = 4; limit < 100'000; limit = limit * 3 / 2) {
     const DescriptorBudget budget = ShareOut(limit);
-    EXPECT_LE(budget.store_files + budget.incoming_connections, limit - limit / 4) << limit;
+    EXPECT_LE(budget.store_files + budget.incoming_connections + budget.outgoing_connections,
+              limit - limit / 8)
+        << limit;
     EXPECT_GE(budget.store_files, 1u);
     EXPECT_GE(budget.incoming_connections, 1u);
+    EXPECT_GE(budget.outgoing_connections, 1u);
   }
 }
 
@@ -27,6 +30,7 @@ TEST(DescriptorsTest, TheSoftLimitIsShared) {
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
   EXPECT_EQ(budget.store_files, 50u);
   EXPECT_EQ(budget.incoming_connections, 100u);
+  EXPECT_EQ(budget.outgoing_connections, 25u);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <string>
 #include <utility>
 #include <variant>
@@ -25,6 +26,18 @@ inline raft::Envelope HeartbeatOf(std::uint64_t shard, std::uint64_t commit) {
 inline std::uint64_t CommitOf(const raft::Envelope& envelope) {
   const auto* heartbeat = std::get_if<raft::Heartbeat>(&envelope.message);
   return heartbeat == nullptr ? 0 : heartbeat->commit.value();
+}
+
+/// Whether those of each kind keep their order in each shard: HeartbeatOf(shard, i) and
+/// AppendOf(shard, i) with an `i` that rises.
+inline bool InOrder(const std::vector<raft::Envelope>& messages) {
+  std::map<std::pair<ShardId, bool>, std::uint64_t> last;
+  for (const raft::Envelope& envelope : messages) {
+    const auto* append = std::get_if<raft::AppendEntries>(&envelope.message);
+    const std::uint64_t own = append ? append->entries.at(0).index.value() : CommitOf(envelope);
+    if (own <= std::exchange(last[{envelope.shard, append != nullptr}], own)) return false;
+  }
+  return true;
 }
 
 /// An append with one entry of `bytes`.

@@ -385,7 +385,7 @@ TEST_F(OutgoingLinkTest, WhoComesBackAfterAShortLifeIsLoggedOnceItStays) {
 TEST_F(OutgoingLinkTest, ItsQueueIsBoundedWhileThePeerIsAway) {
   ASSERT_TRUE(PushAndFlush(1).dial);
   for (std::uint64_t i = 2; i <= 1000; ++i) PushAndFlush(i);
-  EXPECT_EQ(link_.queue().size(), 100u);
+  EXPECT_EQ(link_.queued(), 100u);
   link_.Dialed(now_);
   const Commits commits = WriteAll();
   ASSERT_EQ(commits.size(), 100u);
@@ -429,6 +429,28 @@ TEST_F(OutgoingLinkTest, AnAddressIsForgottenOnlyWhenNothingIsLostByIt) {
   EXPECT_TRUE(link_.Forgettable(now_ + OutgoingLink::kForgetAfter));
   Push(2);
   EXPECT_FALSE(link_.Forgettable(now_ + OutgoingLink::kForgetAfter));
+}
+
+// A shard whose follower is far behind must not cost the others their leaders.
+TEST_F(OutgoingLinkTest, HeartbeatsOvertakeALogTail) {
+  Connect();
+  for (std::uint64_t i = 1; i <= 8; ++i) link_.Push(AppendOf(7, i, 100u << 10), now_);
+  ASSERT_TRUE(link_.Flush(now_).write);
+  ASSERT_TRUE(link_.BeginWrite());
+  const auto next = [&] {
+    std::vector<std::uint64_t> shards;
+    std::vector<QueuedMessage> batch;
+    if (link_.NextToWrite(batch, now_) == NextWrite::kNothing) return shards;
+    for (const QueuedMessage& message : batch) shards.push_back(message.envelope.shard.value());
+    link_.WroteFrame(now_);
+    return shards;
+  };
+  using Shards = std::vector<std::uint64_t>;
+  EXPECT_EQ(next(), Shards{7});
+  for (std::uint64_t shard = 1; shard <= 3; ++shard) link_.Push(HeartbeatOf(shard, 9), now_);
+  EXPECT_EQ(next(), (Shards{1, 2, 3, 7})) << "and the frame is filled up";
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(next(), Shards{7});
+  EXPECT_EQ(next(), Shards{});
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <limits>
 #include <new>
 #include <string>
+#include <sys/resource.h>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -177,6 +178,51 @@ TEST_F(TcpLinkTest, AStoppedPeerDoesNotHoldUpTheEnd) {
   const auto start = std::chrono::steady_clock::now();
   host_.transport->Stop();
   EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(2));
+}
+
+// Whoever sends a message may name an address to answer to.
+TEST(ManyLinksTest, AddressesOfStrangersLeaveRoomForAMembers) {
+  TestHost host;
+  ASSERT_TRUE(host.Start());
+  RawListener listener;
+  for (int i = 0; i < 17'000; ++i) {
+    const std::string nobody =
+        "127.7." + std::to_string(i / 250) + "." + std::to_string(1 + i % 250) + ":1";
+    host.transport->Send(nobody, HeartbeatOf(1, 1));
+    if (i % 100 == 0) host.transport->Flush();
+  }
+  host.SendNow(listener.address(), HeartbeatOf(1, 7));
+  AcceptWith(listener, 7);
+}
+
+TEST(ManyLinksTest, ConnectionsToOthersLeaveDescriptorsForTheRest) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit few = before;
+  few.rlim_cur = 256;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  TestHost host;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_TRUE(host.Start());
+  constexpr std::size_t kShare = 256 / 8;
+  std::vector<RawListener> listeners(kShare + 1);
+  std::vector<RawPeer> peers;
+  for (std::size_t i = 0; i < kShare; ++i) {
+    host.SendNow(listeners[i].address(), HeartbeatOf(1, 7));
+    peers.push_back(AcceptWith(listeners[i], 7));
+  }
+  host.SendNow(listeners.back().address(), HeartbeatOf(1, 8));
+  EXPECT_TRUE(host.sink->WaitFor("as the limit of open files allows"));
+  // Whoever goes makes room.
+  peers.pop_back();
+  ASSERT_TRUE(
+      host.handler.WaitFor([](const Record& record) { return record.unreachable.size() >= 2; }));
+  RawPeer late;
+  for (int tries = 0; tries < 100 && !late.ok(); ++tries) {
+    host.SendNow(listeners.back().address(), HeartbeatOf(1, 9));
+    late = listeners.back().Accept(milliseconds(100));
+  }
+  EXPECT_TRUE(late.ok());
 }
 
 }  // namespace
