@@ -92,7 +92,7 @@ Result<std::unique_ptr<NodeHost::Impl>> NodeHost::Impl::Open(NodeHostConfig conf
   config.listen_fd = -1;  // the transport's by now
   auto host = node_host::Host::Start(config, std::move(parts));
   if (!host) return std::unexpected(host.error());
-  kept.Keep();
+  if (Result<void> noted = kept.Keep(); !noted) return std::unexpected(noted.error());
   auto impl = std::make_unique<Impl>();
   impl->host = std::move(*host);
   return impl;

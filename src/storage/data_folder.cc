@@ -18,6 +18,7 @@
 
 #include "base/random.h"
 #include "logging/logger.h"
+#include "storage/advice.h"
 #include "storage/folder_identity.h"
 #include "storage/posix_file.h"
 
@@ -27,6 +28,8 @@ namespace {
 constexpr const char* kLockName = "LOCK";
 constexpr const char* kIdentityName = "IDENTITY";
 constexpr const char* kIdentityAside = "IDENTITY.tmp";
+constexpr const char* kStartedName = "STARTED";
+constexpr const char* kStartedAside = "STARTED.tmp";
 constexpr const char* kWitnessPath = "db/WITNESS";
 constexpr std::size_t kMaxIdentityBytes = 64u << 10;
 constexpr std::size_t kPidBytes = 32;
@@ -108,10 +111,9 @@ Result<IdentityRecord> ReadIdentity(const Path& folder, int folder_fd) {
 /// The first name that we give to nothing.
 std::optional<std::string> FirstForeign(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    if (name != kLockName && name != kIdentityName && name != kIdentityAside &&
-        name != kStoresName) {
-      return name;
-    }
+    const auto ours = {kLockName,    kIdentityName, kIdentityAside,
+                       kStartedName, kStartedAside, kStoresName};
+    if (std::find(ours.begin(), ours.end(), name) == ours.end()) return name;
   }
   return std::nullopt;
 }
@@ -230,7 +232,7 @@ class PosixDataFolder : public DataFolder {
     if (undo_) Undo();
   }
 
-  void Keep() override { undo_ = false; }
+  Result<void> Keep() override;
   const Path& path() const override { return folder_; }
   const std::string& host_id() const override { return host_id_; }
 
@@ -246,6 +248,8 @@ class PosixDataFolder : public DataFolder {
   const Path folder_;
   std::string host_id_;
   bool undo_ = false;
+  /// It is on the disk that there must be stores.
+  bool started_ = false;
   /// Folders that were made, outermost first.
   std::vector<Path> made_;
   /// The lock was taken: what is in the folder is ours.
@@ -284,7 +288,23 @@ Result<bool> PosixDataFolder::OpenExisting(const FolderIdentity& identity) {
   const Result<void> same = CompareIdentity(folder_.string(), record->identity, identity);
   if (!same) return std::unexpected(same.error());
   host_id_ = record->host_id;
+  started_ = Exists(fd->get(), kStartedName);
+  if (started_ && !Exists(fd->get(), kWitnessPath)) {
+    const std::string what = (folder_ / kWitnessPath).string() + " is missing";
+    return Fail(ErrorCode::kDamaged, Advised(what, kHostAdvice));
+  }
   return true;
+}
+
+// Without it a start that finds no stores cannot tell a first one that was cut short from loss.
+Result<void> PosixDataFolder::Keep() {
+  if (!started_) {
+    const Result<void> noted = ReplaceFile(folder_, kStartedName, "there must be stores in db\n");
+    if (!noted) return noted;
+    started_ = true;
+  }
+  undo_ = false;
+  return {};
 }
 
 Result<void> PosixDataFolder::Create(const FolderIdentity& identity) {

@@ -37,8 +37,9 @@ class DataFolder {
 
   virtual ~DataFolder() = default;
 
-  /// The start succeeded: leave the folder in place.
-  virtual void Keep() = 0;
+  /// The start succeeded, stores and all: leave the folder in place, and note durably that there
+  /// must be stores in it from now on.
+  virtual Result<void> Keep() = 0;
   virtual const std::filesystem::path& path() const = 0;
   /// The folder's permanent UUID.
   virtual const std::string& host_id() const = 0;

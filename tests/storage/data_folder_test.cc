@@ -37,8 +37,14 @@ class DataFolderTest : public testing::Test {
   std::string MakeKept() {
     auto folder = Create();
     EXPECT_TRUE(folder.has_value()) << folder.error().message;
-    (*folder)->Keep();
+    EXPECT_TRUE(KeepStarted(**folder));
     return (*folder)->host_id();
+  }
+  /// As a start does once it has opened the stores.
+  bool KeepStarted(DataFolder& folder) const {
+    fs::create_directories(path() / "db");
+    WriteFile(path() / "db" / "WITNESS", "x");
+    return folder.Keep().has_value();
   }
   /// The refusal is one line that names the folder and says what to do.
   void ExpectRefused(const Result<std::unique_ptr<DataFolder>>& result, ErrorCode code,
@@ -284,6 +290,19 @@ TEST_F(DataFolderTest, TheExampleOfTheFormatHolds) {
       "crc32c: a54dd88e\n");
 }
 
+// It has voted, and nobody would know any more.
+TEST_F(DataFolderTest, AFolderThatLostItsStoresIsDamaged) {
+  MakeKept();
+  EXPECT_TRUE(Open().has_value());
+  fs::remove_all(path() / "db");
+  ExpectRefused(Open(), ErrorCode::kDamaged, "WITNESS is missing");
+  fs::create_directories(path() / "db");
+  ExpectRefused(Open(), ErrorCode::kDamaged, "WITNESS is missing");
+  // One of a version that did not note it yet.
+  fs::remove(path() / "STARTED");
+  EXPECT_TRUE(Open().has_value());
+}
+
 // S-19: every state that a first start can be cut short in.
 TEST_F(DataFolderTest, AFirstStartThatWasCutShortIsBegunAgain) {
   MakeKept();
@@ -395,7 +414,7 @@ TEST_F(DataFolderTest, TwoFirstStartsAtOnceMakeOneFolder) {
     const auto folder = Create();
     const std::string text =
         folder ? "made" : std::to_string(static_cast<int>(folder.error().code));
-    if (folder) (*folder)->Keep();
+    if (folder && !KeepStarted(**folder)) return 1;
     return ::write(out, text.data(), text.size()) < 0 ? 1 : 0;
   };
   for (int round = 0; round < 10; ++round) {

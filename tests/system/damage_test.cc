@@ -147,6 +147,8 @@ TEST_F(DamageTest, EveryFileMayBeMissing) {
     fs::remove(cluster_.data(1) / file);
     ExpectHonest(file.string() + " deleted");
   }
+  fs::remove_all(cluster_.data(1) / "db");
+  ExpectHonest("db deleted");
   std::cout << refused_ << " of " << files_.size() << " refused\n";
   EXPECT_GT(refused_, 0);
 }
