@@ -154,6 +154,17 @@ TEST_F(SnapshotReceiverTest, TheFirstChunkBeginsAnew) {
   EXPECT_TRUE(Arrived());
 }
 
+// It is read behind the start of the stream that its sender has begun on another connection.
+TEST_F(SnapshotReceiverTest, WhatADeadConnectionLeftEndsNoOther) {
+  const std::vector<codec::Chunk> chunks = Chunks(Image(), 4);
+  for (const std::size_t dead : {0u, 1u}) ASSERT_TRUE(receiver_.Add(chunks[dead], {}).has_value());
+  ASSERT_TRUE(receiver_.Add(chunks[0], {}).has_value());
+  EXPECT_FALSE(receiver_.Add(chunks[2], {}).has_value());
+  for (const std::size_t next : {1u, 2u, 3u})
+    ASSERT_TRUE(receiver_.Add(chunks[next], {}).has_value()) << next;
+  EXPECT_TRUE(Arrived());
+}
+
 // N-16, B-53.
 TEST_F(SnapshotReceiverTest, AStreamThatBreaksOffAnywhereLeavesNothingAndMayBeginAgain) {
   Index before;
