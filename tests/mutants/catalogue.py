@@ -79,9 +79,8 @@ MUTANTS = [
         "send-before-save-in-host",
         "the host sends before it writes what should come first",
         edit("node_host/replica_raft.cc",
-             "void ReplicaRaft::SendNow() { SendAll(output_.messages_now); }",
-             "void ReplicaRaft::SendNow() {\n  SendAll(output_.messages_now);\n"
-             "  SendAll(output_.messages_after_save);\n}"),
+             "  state_.Guarded([&] { SendAll(output_.messages_now); });",
+             "  SendAll(output_.messages_now);\n  SendAll(output_.messages_after_save);"),
         HOSTS, seeds=200, number=3,
     ),
     Mutant(
