@@ -3,41 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include "raft/test_shard.h"
+#include "raft/alone_leader.h"
 
 namespace drumbeat::raft::testing {
 namespace {
-
-const AppendEntries& AsAppend(const Envelope& envelope) {
-  return std::get<AppendEntries>(envelope.message);
-}
-
-/// A leader of three whose messages nobody gets; the test answers itself.
-class AloneLeader {
- public:
-  explicit AloneLeader(Options options = TestShard::DefaultOptions()) : shard(3, options) {
-    EXPECT_TRUE(shard.Elect(1));
-    term = shard.raft(1).term().value();
-    last = shard.raft(1).status().last_index.value();
-    shard.filter = [](const Envelope&) { return false; };
-    shard.sent.clear();
-  }
-  void Answer(std::uint64_t from, std::uint64_t index) {
-    shard.filter = nullptr;
-    shard.Deliver(Make(from, 1, term, AppendReply{.index = Index{index}, .hint = {}}));
-    shard.filter = [](const Envelope&) { return false; };
-    shard.Settle();
-  }
-  std::vector<Envelope> AppendsTo(std::uint64_t to) {
-    std::vector<Envelope> appends = Only<AppendEntries>(shard.sent);
-    std::erase_if(appends, [&](const Envelope& e) { return e.to != ReplicaId{to}; });
-    return appends;
-  }
-
-  TestShard shard;
-  std::uint64_t term = 0;
-  std::uint64_t last = 0;
-};
 
 // -- Commit ---------------------------------------------------------------------------------------
 
@@ -363,33 +332,6 @@ TEST(ReplicationTest, MessagesAreLimitedInSizeButHoldAtLeastOneEntry) {
   for (const Envelope& append : leader.AppendsTo(2))
     sizes.push_back(AsAppend(append).entries.size());
   EXPECT_EQ(sizes, (std::vector<std::size_t>{3, 3, 1, 1}));
-}
-
-// N-05: a line that cannot move a full message in time would break under each of them.
-TEST(ReplicationTest, ProbesAreSmallUntilOneIsAnswered) {
-  Options options = TestShard::DefaultOptions();
-  options.max_append_bytes = 4 * (1000 + kEntryOverheadBytes);
-  options.max_probe_bytes = 2 * (1000 + kEntryOverheadBytes);
-  AloneLeader leader(options);
-  leader.Answer(2, leader.last);
-  const auto sizes = [&] {
-    std::vector<std::size_t> counts;
-    for (const Envelope& append : leader.AppendsTo(2)) {
-      const std::size_t count = AsAppend(append).entries.size();
-      if (count > 0) counts.push_back(count);
-    }
-    leader.shard.sent.clear();
-    return counts;
-  };
-  leader.shard.sent.clear();
-  for (int i = 0; i < 8; ++i) leader.shard.raft(1).Propose({Command(std::string(1000, 'x'))});
-  leader.shard.Settle();
-  EXPECT_EQ(sizes(), (std::vector<std::size_t>{4, 4}));
-  leader.shard.raft(1).Unreachable(ReplicaId(2));
-  leader.shard.Propose(1, "y");
-  EXPECT_EQ(sizes(), std::vector<std::size_t>{2});
-  leader.Answer(2, leader.last + 2);
-  EXPECT_EQ(sizes(), (std::vector<std::size_t>{4, 3}));
 }
 
 TEST(ReplicationTest, TheWindowBoundsWhatIsOutstanding) {
