@@ -40,7 +40,8 @@ bool MemberProgress::MaySendEntries(const Inflight::Limits& limits) const {
 }
 
 bool MemberProgress::OwesEmpty(Index committed) const {
-  if (state_ == Progress::kSnapshot || (state_ == Progress::kProbe && waiting_)) return false;
+  if (state_ == Progress::kSnapshot) return false;
+  if (state_ == Progress::kProbe && waiting_) return nudge_;
   return nudge_ || sent_commit_ < committed;
 }
 
@@ -97,8 +98,9 @@ bool MemberProgress::Reject(Index refused, Index hint) {
   return true;
 }
 
+// Heartbeats overtake what waits to be sent: a probe may still be on its way, and is not repeated.
+// An empty one behind it says the same.
 void MemberProgress::HeartbeatAnswered(Index last) {
-  waiting_ = false;
   if (state_ == Progress::kProbe || (state_ == Progress::kReplicate && match_ < last))
     nudge_ = true;
 }

@@ -38,10 +38,9 @@ struct Options {
   /// kFollower for a voter, kNonVoting or kWitness.
   Role initial_role = Role::kFollower;
   /// Bytes of entries in one AppendEntries or ForwardedProposal (EntrySize); the first always goes.
-  std::uint64_t max_append_bytes = 2u << 20;
-  /// The same while it is not known where a member's log agrees, or a connection to it broke: what
-  /// a slow line moves within Dragonboat's 5 s for a frame of up to 2 MiB.
-  std::uint64_t max_probe_bytes = 128u << 10;
+  /// So much goes in one piece, before any heartbeat to that host; and what a slow line cannot move
+  /// within 5 s breaks a connection to Dragonboat.
+  std::uint64_t max_append_bytes = 256u << 10;
   /// What a follower in replicate state may have outstanding.
   std::uint64_t max_inflight_messages = 256;
   std::uint64_t max_inflight_bytes = 64u << 20;

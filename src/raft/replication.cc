@@ -230,10 +230,7 @@ void Core::SendAppends() {
 }
 
 void Core::SendAppendsTo(MemberProgress& member, Index end) {
-  const std::uint64_t limit = member.state() == Progress::kProbe
-                                  ? std::min(options_.max_probe_bytes, options_.max_append_bytes)
-                                  : options_.max_append_bytes;
-  const std::uint64_t max_bytes = std::max<std::uint64_t>(1, limit);
+  const std::uint64_t max_bytes = std::max<std::uint64_t>(1, options_.max_append_bytes);
   bool sent = false;
   while (member.next() <= end && member.MaySendEntries(inflight_limits_) &&
          SendAppend(member, end, max_bytes)) {

@@ -38,6 +38,11 @@ TEST(ProgressTest, AProbeWaitsForItsAnswer) {
   EXPECT_FALSE(member.OwesEmpty(Index{100}));
   EXPECT_EQ(member.next(), Index{11});
   member.HeartbeatAnswered(Index{11});
+  EXPECT_FALSE(member.MaySendEntries(kLimits)) << "it may only have been overtaken";
+  EXPECT_TRUE(member.OwesEmpty(Index{5}));
+  member.Sent(Index{10}, 0, Index{5});
+  EXPECT_FALSE(member.OwesEmpty(Index{5}));
+  EXPECT_FALSE(member.Accept(Index{0})) << "the empty one's answer";
   EXPECT_TRUE(member.MaySendEntries(kLimits));
 }
 
@@ -192,9 +197,9 @@ TEST(ProgressTest, ASnapshotThatArrivedIsFollowedByAProbeAfterTheNextSignOfLife)
   member.EndSnapshot(false);
   EXPECT_EQ(member.state(), Progress::kProbe);
   EXPECT_EQ(member.next(), Index{9});
-  EXPECT_FALSE(member.MaySendEntries(kLimits));
+  EXPECT_FALSE(member.OwesEmpty(Index{100}));
   member.HeartbeatAnswered(Index{10});
-  EXPECT_TRUE(member.MaySendEntries(kLimits));
+  EXPECT_TRUE(member.OwesEmpty(Index{0}));
 }
 
 TEST(ProgressTest, ASnapshotThatFailedIsForgotten) {
