@@ -95,13 +95,13 @@ struct TlsConfig {
 /// What peers and strangers may use up. Beyond a limit, connections are closed and messages are
 /// dropped; Raft repairs what is lost.
 struct TransportLimits {
-  /// Incoming connections at once, and at most half of the descriptors that the process may have
-  /// (its soft RLIMIT_NOFILE as the host opens; the log store keeps a quarter of them open at most,
-  /// but never more than 512). Beyond it, one is closed: of those that never sent a frame, else of
-  /// those from the machine with most (an IPv6 network of 64 bits counts as one), the one idle for
-  /// longest. An idle one costs 2 KiB of memory, with TLS 24 KiB and its peer's certificates, so
-  /// all of them 24 MiB. A quarter at most are in a TLS handshake, which holds up to 100 KiB of
-  /// certificates.
+  /// Incoming connections at once, and at most three eighths of the descriptors that the process
+  /// may have (its soft RLIMIT_NOFILE as the host opens; connections to other hosts may take a
+  /// quarter, and the log store keeps another one open at most, but never more than 512). Beyond
+  /// it, one is closed: of those that never sent a frame, else of those from the machine with most
+  /// (an IPv6 network of 64 bits counts as one), the one idle for longest. An idle one costs 2 KiB
+  /// of memory, with TLS 24 KiB and its peer's certificates, so all of them 24 MiB. A quarter at
+  /// most are in a TLS handshake, which holds up to 100 KiB of certificates.
   std::size_t max_connections = 1024;
   /// The largest frame accepted, 65 MiB to 1 TiB: peers batch up to 64 MiB. Beyond 64 KiB
   /// each, unfinished ones may hold four times as much together, half of it for one network.

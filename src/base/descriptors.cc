@@ -9,8 +9,8 @@ namespace drumbeat::base {
 
 DescriptorBudget ShareOut(std::size_t descriptors) {
   return {.store_files = std::max<std::size_t>(descriptors / 4, 1),
-          .incoming_connections = std::max<std::size_t>(descriptors / 2, 1),
-          .outgoing_connections = std::max<std::size_t>(descriptors / 8, 1)};
+          .incoming_connections = std::max<std::size_t>(descriptors / 8 * 3, 1),
+          .outgoing_connections = std::max<std::size_t>(descriptors / 4, 1)};
 }
 
 DescriptorBudget ShareOutDescriptors() {

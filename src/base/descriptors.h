@@ -11,9 +11,9 @@ namespace drumbeat::base {
 struct DescriptorBudget {
   /// For files that a store keeps open to read them: a quarter.
   std::size_t store_files = 0;
-  /// For accepted connections: half.
+  /// For accepted connections: three eighths.
   std::size_t incoming_connections = 0;
-  /// For connections to other hosts: an eighth.
+  /// For connections to other hosts: a quarter.
   std::size_t outgoing_connections = 0;
 };
 

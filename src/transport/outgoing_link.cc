@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "base/check.h"
 #include "codec/wire_message.h"
@@ -19,7 +20,9 @@ LinkEnds EndsOf(const QueuedMessage& message) {
 
 void OutgoingLink::Push(raft::Envelope message, Time now) {
   if (state_ != State::kUp) last_used_ = now;
-  const bool data = codec::EntriesOf(message.message) != nullptr;
+  // A transfer that overtook the proposals before it would have them refused.
+  const bool data = codec::EntriesOf(message.message) != nullptr ||
+                    std::holds_alternative<raft::LeaderTransferRequest>(message.message);
   (data ? data_ : urgent_).Push(std::move(message), now);
   if (state_ != State::kUp) Expire(now - kMaxAge);
 }
@@ -29,13 +32,21 @@ void OutgoingLink::Expire(Time oldest) {
   data_.Expire(oldest);
 }
 
+// A large one at the front of the data goes alone: every other frame begins with data, so that it
+// has its turn however much overtakes it.
 void OutgoingLink::TakeBatch(std::vector<QueuedMessage>& batch) {
-  const SendQueue& first = urgent_.empty() ? data_ : urgent_;
+  const bool data_first = urgent_.empty() || (data_waited_ && !data_.empty());
+  SendQueue& first = data_first ? data_ : urgent_;
+  SendQueue& second = data_first ? urgent_ : data_;
   frame_queued_at_ = first.front().queued_at;
-  if (!data_.empty()) frame_queued_at_ = std::min(frame_queued_at_, data_.front().queued_at);
   ends_ = EndsOf(first.front());
-  const std::size_t taken = urgent_.TakeBatch(kBatchBytes, batch);
-  if (taken < kBatchBytes) data_.TakeBatch(kBatchBytes - taken, batch);
+  const std::size_t taken = first.TakeBatch(kBatchBytes, batch);
+  const std::size_t of_first = batch.size();
+  if (taken < kBatchBytes) second.TakeBatch(kBatchBytes - taken, batch);
+  if (batch.size() > of_first) {
+    frame_queued_at_ = std::min(frame_queued_at_, batch[of_first].queued_at);
+  }
+  data_waited_ = !data_first && batch.size() == of_first && !data_.empty();
 }
 
 LinkActions OutgoingLink::Flush(Time now) {
@@ -112,6 +123,19 @@ LinkActions OutgoingLink::Heard(Time now) {
   return actions;
 }
 
+std::optional<Time> OutgoingLink::IdleSince() const {
+  if (state_ != State::kUp || writing_ || HasOutput()) return std::nullopt;
+  return last_used_;
+}
+
+LinkActions OutgoingLink::CloseIdle() {
+  LinkActions actions;
+  if (!IdleSince()) return actions;
+  state_ = State::kIdle;
+  actions.close = true;
+  return actions;
+}
+
 LinkActions OutgoingLink::Tick(Time now) {
   LinkActions actions;
   if (state_ == State::kPausing && breaker_.Allows(now)) DialOrPause(now, actions);
@@ -123,9 +147,8 @@ LinkActions OutgoingLink::Tick(Time now) {
   }
   if (stalled_since_ && now - *stalled_since_ >= kStallLimit) {
     actions.fail = "write: nothing was taken for 5 s";
-  } else if (!writing_ && !HasOutput() && now - last_used_ >= kIdleLimit) {
-    state_ = State::kIdle;
-    actions.close = true;
+  } else if (IdleSince() && now - last_used_ >= kIdleLimit) {
+    actions.close = CloseIdle().close;
   }
   return actions;
 }

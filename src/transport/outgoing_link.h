@@ -112,6 +112,10 @@ class OutgoingLink {
   LinkActions Heard(Time now);
   /// Time passed.
   LinkActions Tick(Time now);
+  /// Since when a connection stands and nothing is to be sent on it; nothing if not so.
+  std::optional<Time> IdleSince() const;
+  /// Then it can be closed, until the next message.
+  LinkActions CloseIdle();
   /// Tick() is due then, if at all.
   std::optional<Time> deadline() const;
 
@@ -161,6 +165,8 @@ class OutgoingLink {
   /// Messages without entries, and with some.
   SendQueue urgent_;
   SendQueue data_;
+  /// The last frame had no room for the data that was there.
+  bool data_waited_ = false;
   Breaker breaker_;
   State state_ = State::kIdle;
   /// The other side was heard of since the dial under way began.

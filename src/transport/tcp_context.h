@@ -7,7 +7,9 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "base/descriptors.h"
 #include "codec/frame.h"
@@ -26,6 +28,8 @@
 #include "transport/transport.h"
 
 namespace drumbeat::transport {
+
+class TcpLink;
 
 /// What the parts of one TCP transport share. They live no longer than it.
 struct TcpContext {
@@ -62,8 +66,14 @@ struct TcpContext {
   /// Of the largest size: in the budget.
   static constexpr std::size_t kFramesAtOnce = 4;
   LogLimiter stranger_lines;
-  /// Links that may yet be dialled at once: whose messages are answered names the address.
-  std::size_t links_left = base::ShareOutDescriptors().outgoing_connections;
+  /// Links that are dialled or connected, and how many may be: whoever sends a message names the
+  /// address that is answered.
+  std::set<TcpLink*> links_out;
+  /// Those of them that are dialled, by since when.
+  std::set<std::pair<Time, TcpLink*>> links_dialing;
+  /// When it was last looked for an idle one, which takes long.
+  Time idle_looked_for_at;
+  const std::size_t max_links_out = base::ShareOutDescriptors().outgoing_connections;
   /// Bytes just read; empty between two events, so all connections share it.
   static constexpr std::size_t kReadBufferBytes = 256u << 10;
   struct alignas(64) ReadBuffer {

@@ -25,6 +25,8 @@ std::string EndReason(const AsioError& error) {
   return "connection: " + error.message();
 }
 
+constexpr Duration kUselessFor = std::chrono::seconds(1);
+
 QueueLimits LimitsOf(const TcpOptions& options) {
   return {.max_bytes = options.max_send_queue_bytes,
           .max_messages = options.max_send_queue_messages};
@@ -94,7 +96,7 @@ bool TcpLink::Forgettable() {
 
 bool TcpLink::Dispensable() {
   base::MutexLock lock(mutex_);
-  return link_.Dispensable();
+  return !dirty_ && link_.Dispensable();
 }
 
 void TcpLink::Close() {
@@ -152,18 +154,60 @@ void TcpLink::Dial() {
 }
 
 bool TcpLink::TakePlace() {
-  if (context_.links_left == 0) return false;
-  --context_.links_left;
-  has_place_ = true;
+  if (context_.links_out.size() >= context_.max_links_out) MakeRoom();
+  if (context_.links_out.size() >= context_.max_links_out) return false;
+  dialed_at_ = context_.Now();
+  context_.links_out.insert(this);
+  context_.links_dialing.emplace(dialed_at_, this);
   return true;
 }
 
 void TcpLink::ReturnPlace() {
-  if (std::exchange(has_place_, false)) ++context_.links_left;
+  context_.links_dialing.erase({dialed_at_, this});
+  context_.links_out.erase(this);
+}
+
+// Members are reached at once, and are sent heartbeats, unless they sleep.
+void TcpLink::MakeRoom() {
+  const Time now = context_.Now();
+  Time since = now - kUselessFor;
+  if (!context_.links_dialing.empty() && context_.links_dialing.begin()->first <= since) {
+    return context_.links_dialing.begin()->second->LeavePlace();
+  }
+  if (now - context_.idle_looked_for_at < kUselessFor / 10) return;
+  context_.idle_looked_for_at = now;
+  TcpLink* idle = nullptr;
+  for (TcpLink* const other : context_.links_out) {
+    const std::optional<Time> its = other->IdleSince();
+    if (!its || *its > since) continue;
+    since = *its;
+    idle = other;
+  }
+  if (idle != nullptr) idle->LeavePlace();
+}
+
+std::optional<Time> TcpLink::IdleSince() {
+  base::MutexLock lock(mutex_);
+  return link_.IdleSince();
+}
+
+void TcpLink::LeavePlace() {
+  const auto self = shared_from_this();
+  if (dialer_ != nullptr) {
+    std::exchange(dialer_, nullptr)->Cancel();
+    return OnDialed(nullptr, "it made room for others");
+  }
+  LinkActions actions;
+  {
+    base::MutexLock lock(mutex_);
+    actions = link_.CloseIdle();
+  }
+  Perform(std::move(actions));
 }
 
 void TcpLink::OnDialed(std::shared_ptr<Connection> connection, std::string reason) {
   if (Closed()) return;
+  context_.links_dialing.erase({dialed_at_, this});
   if (connection == nullptr) ReturnPlace();
   LinkActions actions;
   {

@@ -56,6 +56,10 @@ class TcpLink : public std::enable_shared_from_this<TcpLink> {
   /// One of the places for connections to other hosts; false when there is none.
   bool TakePlace();
   void ReturnPlace();
+  /// Has whoever was of no use for longest, and for kUselessFor at least, make room.
+  void MakeRoom();
+  std::optional<Time> IdleSince();
+  void LeavePlace();
   void OnDialed(std::shared_ptr<Connection> connection, std::string reason);
   void CloseConnection();
   /// `connection` is of no more use. Does nothing when it was replaced already.
@@ -105,8 +109,8 @@ class TcpLink : public std::enable_shared_from_this<TcpLink> {
   OutgoingFrame frame_;
 
   // The I/O thread's.
-  bool has_place_ = false;
   std::shared_ptr<Dialer> dialer_;
+  Time dialed_at_;
   std::shared_ptr<Connection> connection_;
   std::array<char, 16> unexpected_{};
   asio::steady_timer timer_;

@@ -29,8 +29,8 @@ TEST(DescriptorsTest, TheSoftLimitIsShared) {
   const DescriptorBudget budget = ShareOutDescriptors();
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
   EXPECT_EQ(budget.store_files, 50u);
-  EXPECT_EQ(budget.incoming_connections, 100u);
-  EXPECT_EQ(budget.outgoing_connections, 25u);
+  EXPECT_EQ(budget.incoming_connections, 75u);
+  EXPECT_EQ(budget.outgoing_connections, 50u);
 }
 
 }  // namespace

@@ -453,5 +453,35 @@ TEST_F(OutgoingLinkTest, HeartbeatsOvertakeALogTail) {
   EXPECT_EQ(next(), Shards{});
 }
 
+// Data that does not fit beside them has its turn all the same.
+TEST_F(OutgoingLinkTest, NobodyOvertakesForEver) {
+  Connect();
+  link_.Push(AppendOf(7, 1, OutgoingLink::kBatchBytes), now_);
+  for (int frame = 1; frame <= 2; ++frame) {
+    link_.Push(HeartbeatOf(1, 9), now_);
+    ASSERT_EQ(link_.Flush(now_).write, true);
+    ASSERT_TRUE(link_.BeginWrite());
+    std::vector<QueuedMessage> batch;
+    ASSERT_EQ(link_.NextToWrite(batch, now_), NextWrite::kEncode);
+    EXPECT_EQ(batch.front().envelope.shard, ShardId(frame == 1 ? 1 : 7)) << frame;
+    link_.WroteFrame(now_);
+    link_.EndWrite();
+  }
+}
+
+// Who asks for a transfer wants what was proposed before to be done with.
+TEST_F(OutgoingLinkTest, ATransferDoesNotOvertakeProposals) {
+  Connect();
+  link_.Push(AppendOf(1, 1, 10), now_);
+  raft::Envelope transfer = HeartbeatOf(1, 1);
+  transfer.message = raft::LeaderTransferRequest{};
+  link_.Push(std::move(transfer), now_);
+  ASSERT_TRUE(link_.BeginWrite());
+  std::vector<QueuedMessage> batch;
+  ASSERT_EQ(link_.NextToWrite(batch, now_), NextWrite::kEncode);
+  ASSERT_EQ(batch.size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<raft::LeaderTransferRequest>(batch[1].envelope.message));
+}
+
 }  // namespace
 }  // namespace drumbeat::transport

@@ -109,6 +109,12 @@ RawListener::RawListener(int receive_buffer_bytes)
   port_ = ntohs(address.sin_port);
 }
 
+// The system answers no more than it may keep in line.
+void RawListener::AnswerNobody() {
+  ::listen(descriptor_, 0);
+  in_the_way_ = RawPeer::To(address());
+}
+
 RawListener::~RawListener() { ::close(descriptor_); }
 
 RawPeer RawListener::Accept(std::chrono::milliseconds patience) {

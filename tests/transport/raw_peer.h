@@ -54,8 +54,11 @@ class RawListener {
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
   /// Not ok() when nobody came.
   RawPeer Accept(std::chrono::milliseconds patience);
+  /// From now on whoever connects waits for an answer.
+  void AnswerNobody();
 
  private:
+  RawPeer in_the_way_;
   int descriptor_ = -1;
   std::uint16_t port_ = 0;
 };
