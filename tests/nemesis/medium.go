@@ -103,12 +103,24 @@ func (m *medium) sync() syscall.Errno {
 		if m.failSyncs > 0 {
 			m.failSyncs--
 		}
+		m.loseHalf()
 		m.refused++
 		return syscall.EIO
 	}
 	m.undo = make(map[int64][]byte)
 	m.syncs++
 	return 0
+}
+
+// loseHalf is what a failed sync does: of what was to become durable a part is, the other part is
+// gone, and no later sync brings it back. Whoever only tries again loses data.
+func (m *medium) loseHalf() {
+	for sector, content := range m.undo {
+		if uint64(sector)%2 == m.refused%2 {
+			copy(m.sector(sector), content)
+		}
+	}
+	m.undo = make(map[int64][]byte)
 }
 
 // cut takes the power away: from now on all requests wait, until die. Of the sectors written since

@@ -68,17 +68,23 @@ func TestCutMayKeepSomeSectors(t *testing.T) {
 	}
 }
 
-func TestFailedSyncMakesNothingDurable(t *testing.T) {
+func TestFailedSyncLosesWhatNoRetryBringsBack(t *testing.T) {
 	m := testMedium(t)
 	m.failSyncs = 1
-	m.write(fill(1, sectorBytes), 0)
+	m.write(fill(1, 2*sectorBytes), 0)
 	if err := m.sync(); err != syscall.EIO || m.refusedSyncs() != 1 {
+		t.Fatal(err)
+	}
+	if err := m.sync(); err != 0 {
 		t.Fatal(err)
 	}
 	m.cut(0, rand.New(rand.NewSource(1)))
 	m.revive()
 	if m.content(t, 0, 1)[0] != 0 {
-		t.Fatal("durable after a failed sync")
+		t.Fatal("all is durable after a failed sync")
+	}
+	if m.content(t, sectorBytes, 1)[0] != 1 {
+		t.Fatal("nothing is durable after a failed sync")
 	}
 }
 
