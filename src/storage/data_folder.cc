@@ -143,7 +143,8 @@ Result<void> CheckOurs(const Path& folder, int folder_fd, const std::vector<std:
 Result<void> CheckAdoptable(const Path& folder, int folder_fd,
                             const std::vector<std::string>& names) {
   if (Result<void> ours = CheckOurs(folder, folder_fd, names); !ours) return ours;
-  if (!FirstForeign(names) && !Contains(names, kStoresName)) return {};
+  const bool used = Contains(names, kStoresName) || Contains(names, kStartedName);
+  if (!FirstForeign(names) && !used) return {};
   return Fail(ErrorCode::kDamaged, (folder / kIdentityName).string() +
                                        " is missing; restore it from a backup of the data folder");
 }

@@ -44,10 +44,8 @@ TableMerger::TableMerger(std::string name, const logging::Logger& logger)
 // -- What RocksDB tells --------------------------------------------------------------------------
 
 void TableMerger::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) {
-  // RocksDB would go on writing behind a full disk, but fail the next flush, whatever became free.
-  // Told nothing, it tries to merge again: a log that needs more room itself says so.
   const bool merging = reason == rocksdb::BackgroundErrorReason::kCompaction;
-  if (merging && (error->IsCorruption() || error->IsNoSpace())) *error = rocksdb::Status::OK();
+  if (merging && error->IsCorruption()) *error = rocksdb::Status::OK();
 }
 
 void TableMerger::OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo& job) {

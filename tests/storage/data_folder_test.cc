@@ -298,6 +298,12 @@ TEST_F(DataFolderTest, AFolderThatLostItsStoresIsDamaged) {
   ExpectRefused(Open(), ErrorCode::kDamaged, "WITNESS is missing");
   fs::create_directories(path() / "db");
   ExpectRefused(Open(), ErrorCode::kDamaged, "WITNESS is missing");
+  fs::rename(path() / "IDENTITY", path() / "aside");
+  fs::remove(path() / "db");
+  fs::rename(path() / "aside", folder_.path() / "aside");
+  ExpectRefused(Open(), ErrorCode::kDamaged, "IDENTITY is missing");
+  ExpectRefused(Create(), ErrorCode::kDamaged, "IDENTITY is missing");
+  fs::rename(folder_.path() / "aside", path() / "IDENTITY");
   // One of a version that did not note it yet.
   fs::remove(path() / "STARTED");
   EXPECT_TRUE(Open().has_value());

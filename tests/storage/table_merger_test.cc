@@ -344,21 +344,5 @@ TEST_F(TableMergerTest, AnOpeningWhoseMergeFailsSaysSo) {
   FAIL() << "nothing was merged";
 }
 
-// RocksDB would fail the next flush, and so the host, also when there is room again.
-TEST(MergingErrorsTest, AFullDiskEndsAMergeAndNothingElse) {
-  using Reason = rocksdb::BackgroundErrorReason;
-  TableMerger merger("db", NoLogger());
-  const auto kept = [&](Reason reason, rocksdb::Status status) {
-    merger.OnBackgroundError(reason, &status);
-    return !status.ok();
-  };
-  EXPECT_FALSE(kept(Reason::kCompaction, rocksdb::Status::NoSpace()));
-  EXPECT_FALSE(kept(Reason::kCompaction, rocksdb::Status::Corruption()));
-  EXPECT_TRUE(kept(Reason::kCompaction, rocksdb::Status::IOError()));
-  for (const Reason reason : {Reason::kFlush, Reason::kWriteCallback, Reason::kManifestWrite}) {
-    EXPECT_TRUE(kept(reason, rocksdb::Status::NoSpace()));
-  }
-}
-
 }  // namespace
 }  // namespace drumbeat::storage
