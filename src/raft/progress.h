@@ -71,7 +71,7 @@ class MemberProgress {
   /// The member refused entries behind `refused` and hints at `hint`. Returns whether this was the
   /// answer to what is outstanding, not a late one.
   bool Reject(Index refused, Index hint);
-  /// A heartbeat was answered: send again what may have been lost. `last`: the end of the log.
+  /// A heartbeat was answered: ask for what may have been lost. `last`: the end of the log.
   void HeartbeatAnswered(Index last);
   void Unreachable();
   void BeginSnapshot(Index index);

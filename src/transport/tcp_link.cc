@@ -25,7 +25,7 @@ std::string EndReason(const AsioError& error) {
   return "connection: " + error.message();
 }
 
-constexpr Duration kUselessFor = std::chrono::seconds(1);
+constexpr Duration kUselessFor = std::chrono::seconds(2);
 
 QueueLimits LimitsOf(const TcpOptions& options) {
   return {.max_bytes = options.max_send_queue_bytes,
@@ -194,8 +194,10 @@ std::optional<Time> TcpLink::IdleSince() {
 void TcpLink::LeavePlace() {
   const auto self = shared_from_this();
   if (dialer_ != nullptr) {
+    // Told later, when the place is somebody else's: it may want to dial again at once.
+    asio::post(context_.io, [self] { self->OnDialed(nullptr, "it made room for others"); });
     std::exchange(dialer_, nullptr)->Cancel();
-    return OnDialed(nullptr, "it made room for others");
+    return ReturnPlace();
   }
   LinkActions actions;
   {
