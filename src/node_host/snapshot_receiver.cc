@@ -32,7 +32,7 @@ std::optional<std::string> WhyUnfit(const codec::Chunk& chunk, std::uint64_t dep
 Result<SnapshotReceiver::Step> SnapshotReceiver::Add(const codec::Chunk& chunk,
                                                      const Situation& situation) {
   const ReplicaRef replica{chunk.shard, chunk.to};
-  std::shared_ptr<Stream> stream = Find(chunk, situation.now_tick);
+  std::shared_ptr<Stream> stream = Find(chunk);
   if (const std::optional<std::string> why = WhyUnfit(chunk, deployment_id_)) {
     Forget(replica, stream);
     return Fail(ErrorCode::kInvalidArgument, *why);
@@ -46,6 +46,8 @@ Result<SnapshotReceiver::Step> SnapshotReceiver::Add(const codec::Chunk& chunk,
   } else if (chunk.chunk_id != stream->next_chunk) {
     // What a connection that was given up has left may come behind the start of the next one.
     return Fail(ErrorCode::kInvalidArgument, "it is not the next chunk of its stream");
+  } else {
+    GoesOn(replica, situation.now_tick);
   }
   Result<Step> step = Append(*stream, chunk, situation.committed);
   if (!step || step->progress == Progress::kComplete) Forget(replica, stream);
@@ -117,14 +119,19 @@ Result<SnapshotReceiver::Step> SnapshotReceiver::Complete(Stream& stream, const 
   return step;
 }
 
-std::shared_ptr<SnapshotReceiver::Stream> SnapshotReceiver::Find(const codec::Chunk& chunk,
-                                                                 std::uint64_t tick) {
+void SnapshotReceiver::GoesOn(const ReplicaRef& replica, std::uint64_t tick) {
+  const base::MutexLock lock(mutex_);
+  if (const auto found = streams_.find(replica); found != streams_.end()) {
+    found->second.last_tick = tick;
+  }
+}
+
+std::shared_ptr<SnapshotReceiver::Stream> SnapshotReceiver::Find(const codec::Chunk& chunk) {
   const base::MutexLock lock(mutex_);
   const auto found = streams_.find({chunk.shard, chunk.to});
   if (found == streams_.end()) return nullptr;
   const Stream& stream = *found->second.stream;
   if (stream.from != chunk.from || stream.record.index != chunk.index) return nullptr;
-  found->second.last_tick = tick;
   return found->second.stream;
 }
 

@@ -73,8 +73,10 @@ class SnapshotReceiver {
     std::uint64_t last_tick = 0;
   };
 
-  /// The stream that the chunk goes on, or begins again, at `tick`. Null when it is not known.
-  std::shared_ptr<Stream> Find(const codec::Chunk& chunk, std::uint64_t tick);
+  /// The stream that the chunk goes on, or begins again. Null when it is not known.
+  std::shared_ptr<Stream> Find(const codec::Chunk& chunk);
+  /// It has made progress.
+  void GoesOn(const ReplicaRef& replica, std::uint64_t tick);
   Result<std::shared_ptr<Stream>> Begin(const codec::Chunk& chunk, const Situation& situation);
   Result<Step> Append(Stream& stream, const codec::Chunk& chunk, Index committed);
   Result<Step> Complete(Stream& stream, const ReplicaRef& replica, Index committed);

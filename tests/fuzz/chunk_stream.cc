@@ -134,7 +134,13 @@ class Session {
       const ErrorCode why = step.error().code;
       const bool began = chunk.chunk_id == 0 && why != ErrorCode::kBusy &&
                          why != ErrorCode::kInvalidArgument;  // and broke off at once
-      if (began || (same && found->second.index == chunk.index)) expected_.erase(key);
+      const bool own = same && found->second.index == chunk.index;
+      // Out of its order: it may be what a dead connection has left.
+      const bool stray = step.error().text().find("not the next chunk") != std::string_view::npos;
+      if (stray && (!own || chunk.chunk_id == found->second.next_chunk || chunk.chunk_id == 0)) {
+        return "a chunk is refused as out of its order that is not";
+      }
+      if (began || (own && !stray)) expected_.erase(key);
       return {};
     }
     if (chunk.deployment_id != 1 || chunk.has_file_info || !chunk.index || !chunk.term) {
