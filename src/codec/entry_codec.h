@@ -23,8 +23,8 @@ char* WriteEntry(char* at, const raft::Entry& entry);
 Result<raft::Entry> DecodeEntry(const base::Bytes& bytes);
 
 /// The same for whoever decides what the command shares: `entry.command` stays as it is and
-/// `command` is the part of `bytes` that holds it. Takes the entry off the front of `bytes`. What is
-/// wrong, or null when nothing is.
+/// `command` is the part of `bytes` that holds it. Takes the entry off the front of `bytes`. What
+/// is wrong, or null when nothing is.
 const char* ParseEntry(std::string_view& bytes, raft::Entry& entry, std::string_view& command);
 
 }  // namespace drumbeat::codec

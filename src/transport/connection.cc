@@ -84,13 +84,13 @@ std::size_t Connection::ReadSecure(std::span<char> space, AsioError& error) {
 
 void Connection::Close() {
   AsioError ignored;
-  socket_.close(ignored);
+  (void)socket_.close(ignored);
 }
 
 void Connection::Reset() {
   AsioError ignored;
-  socket_.set_option(asio::socket_base::linger(true, 0), ignored);
-  socket_.close(ignored);
+  (void)socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+  (void)socket_.close(ignored);
 }
 
 std::string ToText(const Tcp::endpoint& endpoint) {
