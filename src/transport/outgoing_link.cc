@@ -147,7 +147,7 @@ LinkActions OutgoingLink::Tick(Time now) {
   }
   if (stalled_since_ && now - *stalled_since_ >= kStallLimit) {
     actions.fail = "write: nothing was taken for 5 s";
-  } else if (IdleSince() && now - last_used_ >= kIdleLimit) {
+  } else if (const auto idle = IdleSince(); idle && now - *idle >= kIdleLimit) {
     actions.close = CloseIdle().close;
   }
   return actions;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/descriptors.h"
 
-#include <sys/resource.h>
-
 #include <gtest/gtest.h>
+
+#include "base/few_descriptors.h"
 
 namespace drumbeat::base {
 namespace {
 
-TEST(DescriptorsTest, AQuarterIsLeftToOthers) {
+TEST(DescriptorsTest, AnEighthIsLeftToOthers) {
   for (std::size_t limit = 4; limit < 100'000; limit = limit * 3 / 2) {
     const DescriptorBudget budget = ShareOut(limit);
     EXPECT_LE(budget.store_files + budget.incoming_connections + budget.outgoing_connections,
@@ -21,13 +21,8 @@ TEST(DescriptorsTest, AQuarterIsLeftToOthers) {
 }
 
 TEST(DescriptorsTest, TheSoftLimitIsShared) {
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  rlimit few = before;
-  few.rlim_cur = 200;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const FewDescriptors few(200);
   const DescriptorBudget budget = ShareOutDescriptors();
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
   EXPECT_EQ(budget.store_files, 50u);
   EXPECT_EQ(budget.incoming_connections, 75u);
   EXPECT_EQ(budget.outgoing_connections, 50u);

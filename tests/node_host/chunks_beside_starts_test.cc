@@ -12,8 +12,6 @@
 
 #include <gtest/gtest.h>
 
-#include "codec/image_fixture.h"
-#include "codec/snapshot_image.h"
 #include "local_hosts.h"
 #include "storage/keys.h"
 #include "storage/memory_kv.h"
@@ -40,14 +38,7 @@ class ChunksBesideStartsTest : public testing::Test {
     host_->Close(milliseconds(0));
   }
 
-  Result<void> Start() {
-    ReplicaConfig replica;
-    replica.shard_id = shard();
-    replica.replica_id = ReplicaId(1);
-    return host_->StartReplica(
-        {.initial_members = {{ReplicaId(1), "host1:1"}, {ReplicaId(2), "host2:1"}}},
-        [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);
-  }
+  Result<void> Start() { return StartFirstOfTwo(*host_, shard()); }
   /// Starts it and waits until it has taken another snapshot, and shows the last one before.
   void Live() {
     const std::uint64_t before = arrived_;
@@ -66,22 +57,10 @@ class ChunksBesideStartsTest : public testing::Test {
                       .to = ReplicaId(1),
                       .term = kTerm,
                       .message = raft::Heartbeat{}});
-      const std::string image = codec::ImageOf(codec::EncodeSessions({}) + std::to_string(index));
-      codec::Chunk chunk;
-      chunk.shard = shard();
-      chunk.to = ReplicaId(1);
-      chunk.from = ReplicaId(2);
-      chunk.chunk_count = 2;
-      chunk.index = Index(index);
-      chunk.term = kTerm;
-      chunk.membership.config_change_id = 2;
-      chunk.membership.voters = {{ReplicaId(1), "host1:1"}, {ReplicaId(2), "host2:1"}};
-      chunk.data = base::Bytes::Copy(std::string_view(image).substr(0, 9));
+      const auto [first, second] =
+          Halves(SnapshotToFirst(shard(), Index(index), kTerm, std::to_string(index)));
       ++offered_;
-      if (!board_.Deliver("host1:1", chunk)) continue;
-      chunk.chunk_id = 1;
-      chunk.data = base::Bytes::Copy(std::string_view(image).substr(9));
-      if (board_.Deliver("host1:1", chunk)) arrived_ = index;
+      if (board_.Deliver("host1:1", first) && board_.Deliver("host1:1", second)) arrived_ = index;
     }
   }
   /// The index of the snapshot that the replica shows; 0: none.

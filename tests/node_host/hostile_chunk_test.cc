@@ -27,15 +27,6 @@ class HostileChunkTest : public LocalHostsTest {
     chunk.data = base::Bytes::Copy(codec::ImageOf(codec::EncodeSessions({}) + "forged"));
     return chunk;
   }
-  /// The same in two pieces.
-  std::pair<codec::Chunk, codec::Chunk> Halves(const codec::Chunk& whole) {
-    std::pair<codec::Chunk, codec::Chunk> halves{whole, whole};
-    halves.first.chunk_count = halves.second.chunk_count = 2;
-    halves.second.chunk_id = 1;
-    halves.first.data = base::Bytes::Copy(whole.data.view().substr(0, 9));
-    halves.second.data = base::Bytes::Copy(whole.data.view().substr(9));
-    return halves;
-  }
   bool Deliver(const codec::Chunk& chunk) {
     return board_.Deliver(Address(chunk.to.value()), chunk);
   }

@@ -8,9 +8,11 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
+#include "codec/image_fixture.h"
 #include "node_host/host.h"
 #include "storage/stores.h"
 #include "test_cluster.h"
@@ -75,13 +77,10 @@ class Switchboard {
   std::map<std::string, transport::TransportHandler*> handlers_;
 };
 
-/// A host at host1:1, reached through `board`.
-inline Result<std::unique_ptr<Host>> StartOneHost(Switchboard& board,
-                                                  std::chrono::milliseconds tick,
-                                                  std::unique_ptr<Scheduler> scheduler,
-                                                  storage::Stores stores,
-                                                  const logging::Logger& logger) {
-  NodeHostConfig config;
+/// A host at host1:1, reached through `board`; `config` says what else is not as usual.
+inline Result<std::unique_ptr<Host>> StartOneHost(
+    Switchboard& board, std::chrono::milliseconds tick, std::unique_ptr<Scheduler> scheduler,
+    storage::Stores stores, const logging::Logger& logger, NodeHostConfig config = {}) {
   config.raft_address = "host1:1";
   config.tick = tick;
   config.deployment_id = 1;
@@ -93,14 +92,54 @@ inline Result<std::unique_ptr<Host>> StartOneHost(Switchboard& board,
                               .id = "host1"});
 }
 
-/// Starts replica 1 of two of shard 1 there; the other one, at host2:1, is the test.
-inline Result<void> StartFirstOfTwo(Host& host) {
-  ReplicaConfig replica;
-  replica.shard_id = ShardId(1);
+/// Replicas 1 to `members`, at host1:1 and so on.
+inline MemberMap FirstMembers(std::uint64_t members) {
+  MemberMap all;
+  for (std::uint64_t id = 1; id <= members; ++id) {
+    all[ReplicaId(id)] = "host" + std::to_string(id) + ":1";
+  }
+  return all;
+}
+
+/// Starts replica 1 of `members` there, with the other settings of `replica`.
+inline Result<void> StartFirst(Host& host, std::uint64_t members, ReplicaConfig replica) {
   replica.replica_id = ReplicaId(1);
   return host.StartReplica(
-      {.initial_members = {{ReplicaId(1), "host1:1"}, {ReplicaId(2), "host2:1"}}},
+      {.initial_members = FirstMembers(members)},
       [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);
+}
+
+/// Starts replica 1 of two there; the other one, at host2:1, is the test.
+inline Result<void> StartFirstOfTwo(Host& host, ShardId shard = ShardId(1)) {
+  ReplicaConfig replica;
+  replica.shard_id = shard;
+  return StartFirst(host, 2, replica);
+}
+
+/// A whole snapshot from the second of two to the first.
+inline codec::Chunk SnapshotToFirst(ShardId shard, Index index, Term term,
+                                    const std::string& text) {
+  codec::Chunk chunk;
+  chunk.shard = shard;
+  chunk.to = ReplicaId(1);
+  chunk.from = ReplicaId(2);
+  chunk.chunk_count = 1;
+  chunk.index = index;
+  chunk.term = term;
+  chunk.membership.config_change_id = 2;
+  chunk.membership.voters = FirstMembers(2);
+  chunk.data = base::Bytes::Copy(codec::ImageOf(codec::EncodeSessions({}) + text));
+  return chunk;
+}
+
+/// The same snapshot in two pieces.
+inline std::pair<codec::Chunk, codec::Chunk> Halves(const codec::Chunk& whole) {
+  std::pair<codec::Chunk, codec::Chunk> halves{whole, whole};
+  halves.first.chunk_count = halves.second.chunk_count = 2;
+  halves.second.chunk_id = 1;
+  halves.first.data = base::Bytes::Copy(whole.data.view().substr(0, 9));
+  halves.second.data = base::Bytes::Copy(whole.data.view().substr(9));
+  return halves;
 }
 
 /// A disk on which every write waits while it stands still, and that breaks when told.

@@ -11,7 +11,6 @@
 
 #include <gtest/gtest.h>
 
-#include "codec/image_fixture.h"
 #include "local_hosts.h"
 #include "storage/forwarding_snapshot_store.h"
 
@@ -34,19 +33,7 @@ class HookedSink : public storage::ForwardingSnapshotSink {
   std::function<void()>& before_;
 };
 
-class HookedStore : public storage::ForwardingSnapshotStore {
- public:
-  HookedStore(std::unique_ptr<storage::SnapshotStore> store, std::function<void()>& before)
-      : ForwardingSnapshotStore(std::move(store)), before_(before) {}
-  Result<std::unique_ptr<storage::SnapshotSink>> Create(const ReplicaRef& replica) override {
-    auto sink = ForwardingSnapshotStore::Create(replica);
-    if (!sink) return sink;
-    return std::make_unique<HookedSink>(std::move(*sink), before_);
-  }
-
- private:
-  std::function<void()>& before_;
-};
+using HookedStore = storage::SinkWrappingStore<HookedSink, std::function<void()>>;
 
 class CutListener : public EventListener {
  public:
@@ -62,39 +49,21 @@ class OvertakenTest : public testing::Test {
  protected:
   void Begin(std::uint64_t members) {
     NodeHostConfig config;
-    config.raft_address = "host1:1";
-    config.tick = milliseconds(5);
-    config.deployment_id = 1;
     config.listener = listener_;
     config.engine_workers = 1;
     storage::Stores stores = disk_.Open();
     stores.snapshots = std::make_unique<HookedStore>(std::move(stores.snapshots), before_image_);
-    auto host =
-        Host::Start(config, {.scheduler = MakeThreadScheduler(),
-                             .folder = nullptr,
-                             .stores = std::move(stores),
-                             .transport = std::make_unique<Switchboard::Line>(board_, "host1:1"),
-                             .logger = logging::Logger(log_, LogLevel::kInfo, "test"),
-                             .id = "host1"});
+    auto host = StartOneHost(board_, milliseconds(5), MakeThreadScheduler(), std::move(stores),
+                             logging::Logger(log_, LogLevel::kInfo, "test"), config);
     ASSERT_TRUE(host.has_value()) << host.error().message;
     host_ = std::move(*host);
     ASSERT_NO_FATAL_FAILURE(Start(kShard, members));
   }
-  static MemberMap Founders(std::uint64_t members) {
-    MemberMap founders;
-    for (std::uint64_t id = 1; id <= members; ++id) {
-      founders[ReplicaId(id)] = "host" + std::to_string(id) + ":1";
-    }
-    return founders;
-  }
   void Start(ShardId shard, std::uint64_t members) {
     ReplicaConfig replica;
     replica.shard_id = shard;
-    replica.replica_id = ReplicaId(1);
     replica.compaction_overhead = 0;
-    const Result<void> started = host_->StartReplica(
-        {.initial_members = Founders(members)},
-        [](ShardId, ReplicaId) { return std::make_unique<TextMachine>(); }, replica);
+    const Result<void> started = StartFirst(*host_, members, replica);
     ASSERT_TRUE(started.has_value()) << started.error().message;
     ASSERT_TRUE(Eventually([&] { return host_->GetReplicaInfo(shard)->ready; }));
   }
@@ -127,16 +96,7 @@ TEST_F(OvertakenTest, AStopWaitsForAnImageThatEnters) {
     while (!stopped && std::chrono::steady_clock::now() < end) std::this_thread::yield();
     overtaken = stopped;
   };
-  codec::Chunk chunk;
-  chunk.shard = kShard;
-  chunk.to = ReplicaId(1);
-  chunk.from = ReplicaId(2);
-  chunk.chunk_count = 1;
-  chunk.index = Index(1000);
-  chunk.term = Term(1);
-  chunk.membership.config_change_id = 2;
-  chunk.membership.voters = Founders(2);
-  chunk.data = base::Bytes::Copy(codec::ImageOf(codec::EncodeSessions({}) + "x"));
+  const codec::Chunk chunk = SnapshotToFirst(kShard, Index(1000), Term(1), "x");
   std::jthread sender([&] { board_.Deliver("host1:1", chunk); });
   ASSERT_TRUE(Eventually([&] { return entering.load(); }));
   EXPECT_TRUE(host_->StopShard(kShard).Get().has_value());

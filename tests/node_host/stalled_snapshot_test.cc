@@ -25,19 +25,7 @@ class WatchedSink : public storage::ForwardingSnapshotSink {
   Deleter& deleter_;
 };
 
-class WatchedStore : public storage::ForwardingSnapshotStore {
- public:
-  WatchedStore(std::unique_ptr<storage::SnapshotStore> store, Deleter& deleter)
-      : ForwardingSnapshotStore(std::move(store)), deleter_(deleter) {}
-  Result<std::unique_ptr<storage::SnapshotSink>> Create(const ReplicaRef& replica) override {
-    auto sink = ForwardingSnapshotStore::Create(replica);
-    if (!sink) return sink;
-    return std::make_unique<WatchedSink>(std::move(*sink), deleter_);
-  }
-
- private:
-  Deleter& deleter_;
-};
+using WatchedStore = storage::SinkWrappingStore<WatchedSink, Deleter>;
 
 /// Threads as usual, but the test says when time passes.
 class SteppedScheduler : public Scheduler {

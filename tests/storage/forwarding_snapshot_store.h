@@ -41,4 +41,20 @@ class ForwardingSnapshotStore : public SnapshotStore {
   const std::unique_ptr<SnapshotStore> store_;
 };
 
+/// Every sink is a `Sink`, made of what it stands for and of `context`, which outlives the store.
+template <class Sink, class Context>
+class SinkWrappingStore : public ForwardingSnapshotStore {
+ public:
+  SinkWrappingStore(std::unique_ptr<SnapshotStore> store, Context& context)
+      : ForwardingSnapshotStore(std::move(store)), context_(context) {}
+  Result<std::unique_ptr<SnapshotSink>> Create(const ReplicaRef& replica) override {
+    auto sink = ForwardingSnapshotStore::Create(replica);
+    if (!sink) return sink;
+    return std::make_unique<Sink>(std::move(*sink), context_);
+  }
+
+ private:
+  Context& context_;
+};
+
 }  // namespace drumbeat::storage

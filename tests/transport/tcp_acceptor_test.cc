@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/few_descriptors.h"
 #include "base/resident_memory.h"
 #include "transport/frames.h"
 #include "transport/raw_peer.h"
@@ -230,20 +231,16 @@ TEST(TcpAcceptorTest, SurvivesWithoutDescriptors) {
   ASSERT_TRUE(peers.back().Write(HeartbeatFrame(1)));
   ASSERT_TRUE(host.handler.WaitForMessages(1));
 
-  rlimit files{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
   // The client's socket exists already; the accepting one finds no free number.
   RawPeer waiting(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const rlimit few{.rlim_cur = static_cast<rlim_t>(waiting.descriptor()) + 1,
-                   .rlim_max = files.rlim_max};
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
-  const sockaddr_in target = Target(host.address());
-  EXPECT_EQ(
-      ::connect(waiting.descriptor(), reinterpret_cast<const sockaddr*>(&target), sizeof(target)),
-      0);
-  const bool logged = host.sink->WaitFor("cannot accept a connection: Too many open files");
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
-  EXPECT_TRUE(logged);
+  {
+    const base::FewDescriptors few(static_cast<rlim_t>(waiting.descriptor()) + 1);
+    const sockaddr_in target = Target(host.address());
+    EXPECT_EQ(
+        ::connect(waiting.descriptor(), reinterpret_cast<const sockaddr*>(&target), sizeof(target)),
+        0);
+    EXPECT_TRUE(host.sink->WaitFor("cannot accept a connection: Too many open files"));
+  }
   ASSERT_TRUE(waiting.Write(HeartbeatFrame(2)));
   EXPECT_TRUE(host.handler.WaitForMessages(2));
 }

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <limits>
+#include <memory>
 #include <new>
 #include <string>
 #include <sys/resource.h>
@@ -10,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/few_descriptors.h"
 #include "transport/frames.h"
 #include "transport/raw_peer.h"
 #include "transport/recording_handler.h"
@@ -199,60 +201,57 @@ TEST(ManyLinksTest, AddressesOfStrangersLeaveRoomForAMembers) {
   EXPECT_TRUE(member.ok());
 }
 
+/// A running host of a process that may have so many descriptors.
+std::unique_ptr<TestHost> HostWith(rlim_t descriptors) {
+  std::unique_ptr<TestHost> host;
+  {
+    const base::FewDescriptors few(descriptors);
+    host = std::make_unique<TestHost>();
+  }
+  EXPECT_TRUE(host->Start());
+  return host;
+}
+
 TEST(ManyLinksTest, ConnectionsToOthersLeaveDescriptorsForTheRest) {
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  rlimit few = before;
-  few.rlim_cur = 256;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
-  TestHost host;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
-  ASSERT_TRUE(host.Start());
+  const std::unique_ptr<TestHost> host = HostWith(256);
   constexpr std::size_t kShare = 256 / 4;
   std::vector<RawListener> listeners(kShare + 1);
   std::vector<RawPeer> peers;
   for (std::size_t i = 0; i < kShare; ++i) {
-    host.SendNow(listeners[i].address(), HeartbeatOf(1, 7));
+    host->SendNow(listeners[i].address(), HeartbeatOf(1, 7));
     peers.push_back(AcceptWith(listeners[i], 7));
   }
   // Whoever has been idle for longest makes room, but nobody who was just used.
-  host.SendNow(listeners.back().address(), HeartbeatOf(1, 8));
+  host->SendNow(listeners.back().address(), HeartbeatOf(1, 8));
   RawPeer late;
   for (int tries = 0; tries < 100 && !late.ok(); ++tries) {
-    host.SendNow(listeners.back().address(), HeartbeatOf(1, 9));
+    host->SendNow(listeners.back().address(), HeartbeatOf(1, 9));
     for (std::size_t i = 1; i < kShare; ++i)
-      host.transport->Send(listeners[i].address(), HeartbeatOf(1, 9));
-    host.transport->Flush();
+      host->transport->Send(listeners[i].address(), HeartbeatOf(1, 9));
+    host->transport->Flush();
     late = listeners.back().Accept(milliseconds(100));
   }
   EXPECT_TRUE(late.ok());
-  EXPECT_TRUE(host.sink->WaitFor("as the limit of open files allows"));
+  EXPECT_TRUE(host->sink->WaitFor("as the limit of open files allows"));
   EXPECT_TRUE(peers.front().WaitForEnd(seconds(10)));
 }
 
 // Addresses that answer nothing keep their places for as long as a dial may take.
 TEST(ManyLinksTest, DialsThatLeadNowhereMakeRoom) {
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  rlimit few = before;
-  few.rlim_cur = 64;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
-  TestHost host;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
-  ASSERT_TRUE(host.Start());
+  const std::unique_ptr<TestHost> host = HostWith(64);
   std::vector<RawListener> nowhere(64 / 4);
   for (RawListener& nobody : nowhere) {
     nobody.AnswerNobody();
-    host.SendNow(nobody.address(), HeartbeatOf(1, 1));
+    host->SendNow(nobody.address(), HeartbeatOf(1, 1));
   }
   RawListener listener;
   RawPeer member;
   for (int tries = 0; tries < 100 && !member.ok(); ++tries) {
-    host.SendNow(listener.address(), HeartbeatOf(1, 9));
+    host->SendNow(listener.address(), HeartbeatOf(1, 9));
     member = listener.Accept(milliseconds(100));
   }
   EXPECT_TRUE(member.ok());
-  EXPECT_TRUE(host.sink->WaitFor("it made room for others"));
+  EXPECT_TRUE(host->sink->WaitFor("it made room for others"));
 }
 
 }  // namespace
